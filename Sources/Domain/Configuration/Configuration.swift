@@ -1,0 +1,219 @@
+/// Everything the two kinds of configuration file say, checked, with defaults filled in and secrets read.
+///
+/// See CONTRACT in the manual for what each key means to a user; the comments here say only what the code may rely on.
+package struct Configuration: Sendable, Equatable {
+    /// This server in build statuses and messages.
+    package var name: String
+    package var hooks: Hooks
+    /// Absolute path of the control socket.
+    package var controlSocket: String
+    /// How the forge reaches the hooks listener; no trailing slash.
+    package var publicURL: String?
+    /// Absolute path; holds `bittern.db`, `logs/`, `mirrors/`, `home/`.
+    package var stateDirectory: String
+    /// Pipelines at once; at least 1.
+    package var workers: Int
+    /// For all steps and for git.
+    package var environment: [String: String]
+    /// By name.
+    package var accounts: [String: Account]
+    /// In the order of their names.
+    package var apps: [App]
+
+    package init(
+        name: String, hooks: Hooks, controlSocket: String, publicURL: String?, stateDirectory: String,
+        workers: Int, environment: [String: String], accounts: [String: Account], apps: [App]
+    ) {
+        self.name = name
+        self.hooks = hooks
+        self.controlSocket = controlSocket
+        self.publicURL = publicURL
+        self.stateDirectory = stateDirectory
+        self.workers = workers
+        self.environment = environment
+        self.accounts = accounts
+        self.apps = apps
+    }
+
+    /// The listener for webhooks.
+    package struct Hooks: Sendable, Equatable {
+        /// At least one, unless the service manager hands sockets over.
+        package var listen: [ListenAddress]
+        package var tls: TLSFiles?
+        /// Largest request body in bytes.
+        package var bodyLimit: Int
+        /// Addresses (no ranges) whose `X-Forwarded-For` is believed.
+        package var trustedProxies: [String]
+
+        package init(listen: [ListenAddress], tls: TLSFiles?, bodyLimit: Int, trustedProxies: [String]) {
+            self.listen = listen
+            self.tls = tls
+            self.bodyLimit = bodyLimit
+            self.trustedProxies = trustedProxies
+        }
+    }
+
+    /// Where a listener is bound.
+    package enum ListenAddress: Sendable, Equatable {
+        /// A host name or address (IPv6 without brackets) and a port from 0 (any free one) to 65,535.
+        case tcp(host: String, port: Int)
+        /// An absolute path.
+        case unix(path: String)
+    }
+
+    /// PEM files, absolute paths.
+    package struct TLSFiles: Sendable, Equatable {
+        package var certificate: String
+        package var key: String
+
+        package init(certificate: String, key: String) {
+            self.certificate = certificate
+            self.key = key
+        }
+    }
+}
+
+/// One connection to one forge.
+package struct Account: Sendable, Equatable {
+    package enum Kind: String, Sendable, CaseIterable {
+        case bitbucketCloud = "bitbucket-cloud"
+        case bitbucketDataCenter = "bitbucket-datacenter"
+        case github
+        case gitlab
+        case gitea
+    }
+
+    package var name: String
+    package var kind: Kind
+    /// Cloud: for repositories written without a workspace.
+    package var workspace: String?
+    /// Data Center: base address with scheme and context path, without a trailing slash.
+    package var url: String?
+    /// Data Center: `ssh://git@host:port`, without a trailing slash.
+    package var sshURL: String?
+    /// Absolute path of an extra certificate authority (PEM).
+    package var certificateAuthority: String?
+    /// `http://host:port`, or `none` for no proxy whatever the environment says.
+    package var proxy: String?
+    /// One, or two while one is being rotated; never empty.
+    package var hookSecrets: [Secret]
+    package var rest: RESTCredential?
+    package var ssh: SSHCredential?
+
+    package init(
+        name: String, kind: Kind, workspace: String? = nil, url: String? = nil, sshURL: String? = nil,
+        certificateAuthority: String? = nil, proxy: String? = nil, hookSecrets: [Secret],
+        rest: RESTCredential? = nil, ssh: SSHCredential? = nil
+    ) {
+        self.name = name
+        self.kind = kind
+        self.workspace = workspace
+        self.url = url
+        self.sshURL = sshURL
+        self.certificateAuthority = certificateAuthority
+        self.proxy = proxy
+        self.hookSecrets = hookSecrets
+        self.rest = rest
+        self.ssh = ssh
+    }
+}
+
+/// What is shown to the forge's HTTPS side, for REST and for git.
+package enum RESTCredential: Sendable, Equatable {
+    /// An Atlassian API token of a user; `email` names the user to REST.
+    case apiToken(Secret, email: String)
+    /// A repository, project or workspace access token (Cloud) or an HTTP access token (Data Center).
+    case accessToken(Secret)
+    /// Switched off on Bitbucket Cloud since July 2026.
+    case appPassword(Secret, username: String)
+}
+
+/// A deploy key; git uses it instead of HTTPS when it is there.
+package struct SSHCredential: Sendable, Equatable {
+    package enum Key: Sendable, Equatable {
+        /// An absolute path that only the daemon may read.
+        case path(String)
+        /// The key itself, from the environment.
+        case contents(Secret)
+    }
+
+    package var key: Key
+    /// Absolute path; nil: the daemon user's and the system's own files.
+    package var knownHosts: String?
+
+    package init(key: Key, knownHosts: String?) {
+        self.key = key
+        self.knownHosts = knownHosts
+    }
+}
+
+/// One configured application.
+package struct App: Sendable, Equatable {
+    package var name: String
+    package var account: String
+    package var repository: RepositoryName
+    /// What git is given: `https://`, `ssh://`, `file://` or an absolute path. Without user or password.
+    package var cloneURL: String
+    /// At least one that does not begin with `!`.
+    package var branches: [Glob]
+    package var tags: [Glob]
+    /// Absolute path.
+    package var root: String
+    package var environment: [String: String]
+    /// Environment of `pre_deploy` and `deploy` steps, and of the build steps that list them.
+    package var secrets: [String: Secret]
+    package var build: [CommandStep]
+    package var preDeploy: [CommandStep]
+    package var deploy: [CommandStep]
+    /// The whole job.
+    package var timeout: Duration
+    package var noOutputTimeout: Duration
+    /// Bytes per step.
+    package var logLimit: Int
+    /// File mode mask of steps and of the checkout.
+    package var umask: UInt16
+
+    package init(
+        name: String, account: String, repository: RepositoryName, cloneURL: String, branches: [Glob], tags: [Glob] = [],
+        root: String, environment: [String: String] = [:], secrets: [String: Secret] = [:], build: [CommandStep] = [],
+        preDeploy: [CommandStep] = [], deploy: [CommandStep] = [], timeout: Duration = .seconds(30 * 60),
+        noOutputTimeout: Duration = .seconds(10 * 60), logLimit: Int = 64 << 20, umask: UInt16 = 0o022
+    ) {
+        self.name = name
+        self.account = account
+        self.repository = repository
+        self.cloneURL = cloneURL
+        self.branches = branches
+        self.tags = tags
+        self.root = root
+        self.environment = environment
+        self.secrets = secrets
+        self.build = build
+        self.preDeploy = preDeploy
+        self.deploy = deploy
+        self.timeout = timeout
+        self.noOutputTimeout = noOutputTimeout
+        self.logLimit = logLimit
+        self.umask = umask
+    }
+}
+
+/// One command of a pipeline, run with `/bin/sh -euc`.
+package struct CommandStep: Sendable, Equatable {
+    /// Unique in its app and none of the built-in steps' names.
+    package var name: String
+    package var run: String
+    /// nil: only the job's limit.
+    package var timeout: Duration?
+    package var environment: [String: String]
+    /// Names out of the app's `secrets` (build steps; the others have all).
+    package var secrets: [String]
+
+    package init(name: String, run: String, timeout: Duration? = nil, environment: [String: String] = [:], secrets: [String] = []) {
+        self.name = name
+        self.run = run
+        self.timeout = timeout
+        self.environment = environment
+        self.secrets = secrets
+    }
+}

@@ -1,0 +1,68 @@
+/// What the manual promises and this version does not do.
+///
+/// Each is read and checked like every other key and then refused, because a key that is taken and does nothing is a lie. An entry
+/// is a key, or `key: value` where only that value has no effect. To support one, delete its line here and use what was read.
+enum NotSupportedYet {
+    static let entries: [ConfigurationPlace: Set<String>] = [
+        .main: [
+            "hooks: off",
+            "status_url",
+            "workers: 0",
+            "runner: systemd",
+            "runner_roots",
+            "drain",
+            "catch_up",
+            "min_free",
+            "retention",
+            "defaults",
+        ],
+        .account: [
+            "kind: github",
+            "kind: gitlab",
+            "kind: gitea",
+        ],
+        .auth: [
+            "oauth"
+        ],
+        .app: [
+            "auth",
+            "hook_secret",
+            "paths",
+            "skip_markers",
+            "directory",
+            "shared",
+            "cache",
+            "user",
+            "allow_root",
+            "external_links",
+            "submodules",
+            "lfs",
+            "restart",
+            "reload",
+            "health",
+            "on_failure",
+            "notify",
+            "keep_releases",
+            "limits",
+            "lock",
+            "cancel_running",
+            "max_attempts",
+            "catch_up",
+            "deploy_on_add",
+            "operators",
+        ],
+        .step: [
+            "network: off",
+            "rollback",
+        ],
+    ]
+
+    /// The entry that speaks against `key` with this value, as a person would name it; nil: nothing does.
+    static func entry(for key: String, value: ConfigurationTree.Value, in place: ConfigurationPlace) -> String? {
+        guard let refused = entries[place] else { return nil }
+        if refused.contains(key) { return key }
+        guard case .scalar(let text, _) = value else { return nil }
+        let pair = "\(key): \(text)"
+        return refused.contains(pair) ? pair : nil
+    }
+}

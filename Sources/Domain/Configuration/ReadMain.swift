@@ -1,0 +1,61 @@
+/// What the main file says by itself, before any app is looked at.
+struct MainReading {
+    var name: String
+    var hooks: Configuration.Hooks
+    var controlSocket: String
+    var publicURL: String?
+    var stateDirectory: String
+    var workers: Int
+    var environment: [String: String]
+    /// nil for an account that is not whole.
+    var accounts: [String: Account?]
+
+    func configuration(apps: [App]) -> Configuration {
+        Configuration(
+            name: name, hooks: hooks, controlSocket: controlSocket, publicURL: publicURL, stateDirectory: stateDirectory,
+            workers: workers, environment: environment, accounts: accounts.compactMapValues(\.self),
+            apps: apps.sorted { $0.name < $1.name }
+        )
+    }
+}
+
+extension MappingReader {
+    /// The main file. Where a value is wrong, its default stands in, so that the apps can still be checked.
+    func mainReading() -> MainReading {
+        let surroundings = findings.surroundings
+        let state = surroundings.stateDirectory.map { PathText.absolute($0, in: "/") } ?? "/var/lib/bittern"
+        let reading = MainReading(
+            name: self["name"]?.serverName() ?? surroundings.hostName,
+            hooks: self["hooks"]?.hooks() ?? .standard,
+            controlSocket: self["control"]?.mapping(.control)?["socket"]?.socketPath() ?? "/run/bittern/control.sock",
+            publicURL: self["public_url"]?.webAddress(["https", "http"])?.text,
+            stateDirectory: self["state_directory"]?.stateDirectory() ?? state,
+            workers: self["workers"]?.wholeNumber(in: 0...1_000) ?? 2,
+            environment: self["env"]?.environment() ?? [:],
+            accounts: required("accounts", "at least one, with kind and hook_secret")?.accounts() ?? [:]
+        )
+        _ = self["runner"]?.choice(["child", "systemd"])
+        _ = self["apps_directory"]?.path("a directory")
+        checkLaterKeysOfMain(accounts: reading.accounts)
+        checkSockets(reading)
+        return reading
+    }
+
+    private func checkSockets(_ reading: MainReading) {
+        guard reading.hooks.listen.contains(.unix(path: reading.controlSocket)) else { return }
+        let position = (self["control"] ?? self["hooks"])?.keyPosition ?? position
+        findings.error(at: position, "`hooks` and `control` name the same socket, \(quoted(reading.controlSocket)) (give each its own)")
+    }
+}
+
+extension ConfigurationField {
+    fileprivate func serverName() -> String? {
+        guard let text = text("a name") else { return nil }
+        return text.utf8.count <= 100 ? text : refused(text, mustBe: "a name of at most 100 bytes")
+    }
+
+    fileprivate func stateDirectory() -> String? {
+        guard let path = path("a directory") else { return nil }
+        return path == "/" ? refused("`\(name)` must be a directory of its own, not `/`") : path
+    }
+}

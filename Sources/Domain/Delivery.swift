@@ -1,0 +1,139 @@
+/// The HTTP header fields of a webhook request; names are compared without case, and of a field sent twice the first counts.
+package struct WebhookHeaders: Sendable, Equatable {
+    private let fields: [String: String]
+
+    package init(_ fields: some Sequence<(name: String, value: String)>) {
+        self.fields = Dictionary(fields.map { ($0.name.lowercased(), $0.value) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    package subscript(name: String) -> String? {
+        fields[name.lowercased()]
+    }
+}
+
+/// A body that is not JSON or not shaped like the event it claims to be, or a request without its event header.
+package struct MalformedDelivery: Error, Equatable {
+    /// One sentence that says what to do.
+    package let sentence: String
+
+    package init(_ sentence: String) {
+        self.sentence = sentence
+    }
+}
+
+/// A verified delivery with everything the ledger needs to decide and store it in one transaction.
+package struct Delivery: Sendable, Equatable {
+    package var account: String
+    package var event: String
+    package var requestID: String?
+    package var remoteAddress: String
+    package var receivedAt: Timestamp
+    /// SHA-256 of the raw body.
+    package var bodyHash: [UInt8]
+    package var bodySize: Int
+    /// As the forge wrote it, made safe to show; nil for events without one.
+    package var repository: String?
+    package var changes: [MatchedChange]
+
+    package init(
+        account: String, event: String, requestID: String?, remoteAddress: String, receivedAt: Timestamp, bodyHash: [UInt8],
+        bodySize: Int, repository: String?, changes: [MatchedChange]
+    ) {
+        self.account = account
+        self.event = event
+        self.requestID = requestID
+        self.remoteAddress = remoteAddress
+        self.receivedAt = receivedAt
+        self.bodyHash = bodyHash
+        self.bodySize = bodySize
+        self.repository = repository
+        self.changes = changes
+    }
+}
+
+/// One change of a delivery with what it means for each app of its repository, before the ledger's duplicate rules.
+package struct MatchedChange: Sendable, Equatable {
+    package var ref: PushedRef
+    /// nil when the repository's name is not usable.
+    package var repository: RepositoryName?
+    /// One per app of that repository; a single one without app where none is configured for it.
+    package var matches: [Match]
+
+    package init(ref: PushedRef, repository: RepositoryName?, matches: [Match]) {
+        self.ref = ref
+        self.repository = repository
+        self.matches = matches
+    }
+}
+
+/// A request that was refused, or a ping: kept to be looked at, without its body.
+package struct RefusedDelivery: Sendable, Equatable {
+    /// The account's name when the path named one that exists.
+    package var account: String?
+    package var event: String?
+    package var requestID: String?
+    package var remoteAddress: String
+    package var receivedAt: Timestamp
+    /// The HTTP status it was given.
+    package var answer: Int
+    package var reason: String
+
+    package init(
+        account: String?, event: String?, requestID: String?, remoteAddress: String, receivedAt: Timestamp, answer: Int,
+        reason: String
+    ) {
+        self.account = account
+        self.event = event
+        self.requestID = requestID
+        self.remoteAddress = remoteAddress
+        self.receivedAt = receivedAt
+        self.answer = answer
+        self.reason = reason
+    }
+}
+
+/// What one change of a stored delivery means for one app, as it is answered and kept.
+package struct Verdict: Sendable, Equatable {
+    package enum Kind: String, Sendable { case queued, ignored }
+
+    /// nil where no app is configured for the repository.
+    package var app: String?
+    package var ref: String
+    package var commit: CommitID?
+    package var kind: Kind
+    package var job: Int64?
+    package var reason: String?
+
+    package init(app: String?, ref: String, commit: CommitID?, kind: Kind, job: Int64?, reason: String?) {
+        self.app = app
+        self.ref = ref
+        self.commit = commit
+        self.kind = kind
+        self.job = job
+        self.reason = reason
+    }
+}
+
+/// What the ledger made of a delivery.
+package struct AcceptedDelivery: Sendable, Equatable {
+    package var id: Int64
+    package var duplicateOf: Int64?
+    package var verdicts: [Verdict]
+    /// Jobs this delivery pushed out of the queue, with the job that took their place.
+    package var superseded: [(job: Int64, app: String, by: Int64)]
+
+    package init(id: Int64, duplicateOf: Int64?, verdicts: [Verdict], superseded: [(job: Int64, app: String, by: Int64)]) {
+        self.id = id
+        self.duplicateOf = duplicateOf
+        self.verdicts = verdicts
+        self.superseded = superseded
+    }
+
+    /// Whether there is work: answer 202, otherwise 200.
+    package var queuedAnything: Bool { verdicts.contains { $0.kind == .queued } }
+
+    package static func == (left: AcceptedDelivery, right: AcceptedDelivery) -> Bool {
+        left.id == right.id && left.duplicateOf == right.duplicateOf && left.verdicts == right.verdicts
+            && left.superseded.elementsEqual(right.superseded) { $0 == $1 }
+    }
+}

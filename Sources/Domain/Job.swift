@@ -1,0 +1,108 @@
+/// One pipeline run for one app at one commit, as the ledger keeps it.
+package struct Job: Sendable, Equatable {
+    package enum State: String, Sendable, CaseIterable {
+        case queued, running, succeeded, failed, cancelled, superseded, skipped
+
+        /// Whether nothing will happen to the job any more.
+        package var isEnded: Bool { self != .queued && self != .running }
+    }
+
+    package enum Cause: String, Sendable, CaseIterable {
+        case push, manual, retry, rollback
+        case catchUp = "catch-up"
+    }
+
+    package var id: Int64
+    package var app: String
+    package var repository: String
+    package var ref: RefName?
+    package var commit: CommitID
+    package var cause: Cause
+    /// Who asked for it; nil for pushes.
+    package var by: String?
+    package var state: State
+    /// One sentence; always there once the job ended.
+    package var reason: String?
+    /// How often it was started; a start that an orderly stop undid is not counted.
+    package var attempt: Int
+    package var queuedAt: Timestamp
+    package var startedAt: Timestamp?
+    package var finishedAt: Timestamp?
+    package var supersededBy: Int64?
+    /// The release it made.
+    package var release: Int64?
+    package var delivery: Int64?
+    package var steps: [StepRecord]
+
+    package init(
+        id: Int64, app: String, repository: String, ref: RefName?, commit: CommitID, cause: Cause, by: String? = nil, state: State,
+        reason: String? = nil, attempt: Int = 0, queuedAt: Timestamp, startedAt: Timestamp? = nil, finishedAt: Timestamp? = nil,
+        supersededBy: Int64? = nil, release: Int64? = nil, delivery: Int64? = nil, steps: [StepRecord] = []
+    ) {
+        self.id = id
+        self.app = app
+        self.repository = repository
+        self.ref = ref
+        self.commit = commit
+        self.cause = cause
+        self.by = by
+        self.state = state
+        self.reason = reason
+        self.attempt = attempt
+        self.queuedAt = queuedAt
+        self.startedAt = startedAt
+        self.finishedAt = finishedAt
+        self.supersededBy = supersededBy
+        self.release = release
+        self.delivery = delivery
+        self.steps = steps
+    }
+}
+
+/// One step of a job as the ledger keeps it.
+package struct StepRecord: Sendable, Equatable {
+    package enum State: String, Sendable, CaseIterable { case running, succeeded, failed, cancelled }
+
+    /// From 0 in the order of the plan.
+    package var position: Int
+    package var name: String
+    package var state: State
+    package var exitStatus: Int32?
+    package var signal: Int32?
+    package var startedAt: Timestamp
+    package var finishedAt: Timestamp?
+
+    package init(
+        position: Int, name: String, state: State, exitStatus: Int32? = nil, signal: Int32? = nil, startedAt: Timestamp,
+        finishedAt: Timestamp? = nil
+    ) {
+        self.position = position
+        self.name = name
+        self.state = state
+        self.exitStatus = exitStatus
+        self.signal = signal
+        self.startedAt = startedAt
+        self.finishedAt = finishedAt
+    }
+}
+
+/// One built directory under an app's root; its number is that of the job that built it.
+package struct Release: Sendable, Equatable {
+    package enum State: String, Sendable, CaseIterable { case building, live, good, failed }
+
+    package var app: String
+    package var id: Int64
+    package var commit: CommitID
+    package var path: String
+    package var state: State
+    package var createdAt: Timestamp
+
+    package init(app: String, id: Int64, commit: CommitID, path: String, state: State, createdAt: Timestamp) {
+        self.app = app
+        self.id = id
+        self.commit = commit
+        self.path = path
+        self.state = state
+        self.createdAt = createdAt
+    }
+}

@@ -1,0 +1,153 @@
+/// Takes secrets out of a stream of output before it reaches a disk.
+///
+/// Every secret of 6 bytes or more is found as it is, line by line when it has several, in base64 (alone or inside a longer text,
+/// wrapped or not) and percent-encoded, also when it is split over two reads. A pure value: feed bytes, get bytes.
+package struct LogMask: Sendable {
+    /// Shorter secrets are not masked: they would take half of every text with them, and `check` warns of them.
+    package static let shortest = 6
+    private static let replacement = Array("***".utf8)
+
+    private let needlesByFirstByte: [UInt8: [[UInt8]]]
+    private let startsNeedle: [Bool]
+    /// What may be the beginning of a secret and waits for more.
+    private var held: [UInt8] = []
+
+    package init(secrets: some Sequence<Secret>) {
+        let needles = Set(secrets.flatMap { secret in secret.withBytes(Self.needles) })
+        // The longest first, so that a secret that begins with another is masked whole.
+        needlesByFirstByte = Dictionary(grouping: needles, by: { $0[0] }).mapValues { $0.sorted { $0.count > $1.count } }
+        var starts = [Bool](repeating: false, count: 256)
+        for first in needlesByFirstByte.keys { starts[Int(first)] = true }
+        startsNeedle = starts
+    }
+
+    /// Whether there is anything to look for.
+    package var isEmpty: Bool { needlesByFirstByte.isEmpty }
+
+    /// Masks `bytes`; what may still turn out to be a secret is kept back until the next call or ``finish()``.
+    package mutating func mask(_ bytes: some Collection<UInt8>) -> [UInt8] {
+        guard !isEmpty else { return Array(bytes) }
+        return mask(held + bytes, isLast: false)
+    }
+
+    /// The end of the output: whatever was kept back.
+    package mutating func finish() -> [UInt8] {
+        mask(held, isLast: true)
+    }
+
+    private mutating func mask(_ input: [UInt8], isLast: Bool) -> [UInt8] {
+        var output: [UInt8] = []
+        output.reserveCapacity(input.count)
+        var index = 0
+        while index < input.count {
+            guard startsNeedle[Int(input[index])] else {
+                output.append(input[index])
+                index += 1
+                continue
+            }
+            switch find(in: input, at: index, isLast: isLast) {
+            case .none:
+                output.append(input[index])
+                index += 1
+            case .match(let length):
+                output += Self.replacement
+                index += length
+            case .needsMore:
+                held = Array(input[index...])
+                return output
+            }
+        }
+        held = []
+        return output
+    }
+
+    private enum Find { case none, match(length: Int), needsMore }
+
+    private func find(in input: [UInt8], at start: Int, isLast: Bool) -> Find {
+        for needle in needlesByFirstByte[input[start]] ?? [] {
+            switch Self.compare(needle, with: input, at: start) {
+            case .none: continue
+            case .match(let length): return .match(length: length)
+            case .needsMore: if !isLast { return .needsMore }
+            }
+        }
+        return .none
+    }
+
+    /// Line ends inside the input are passed over, so that a wrapped secret is found too.
+    private static func compare(_ needle: [UInt8], with input: [UInt8], at start: Int) -> Find {
+        var index = start
+        var matched = 0
+        while matched < needle.count {
+            guard index < input.count else { return .needsMore }
+            if input[index] == needle[matched] {
+                matched += 1
+            } else if input[index] != 0x0A, input[index] != 0x0D {
+                return .none
+            }
+            index += 1
+        }
+        return .match(length: index - start)
+    }
+
+    private static func needles(of secret: [UInt8]) -> [[UInt8]] {
+        let lines = secret.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }).map(Array.init)
+        // The needle of several lines is compared without its line ends, because those of the input are passed over.
+        let whole = lines.count > 1 ? lines + [lines.flatMap { $0 }] : [secret]
+        return whole.filter { $0.count >= shortest }.flatMap(forms)
+    }
+
+    private static func forms(of value: [UInt8]) -> [[UInt8]] {
+        var forms = [value, percentEncoded(value, digits: "0123456789ABCDEF"), percentEncoded(value, digits: "0123456789abcdef")]
+        for shift in 0..<3 {
+            forms += [Base64.core(of: value, shift: shift, alphabet: .standard), Base64.core(of: value, shift: shift, alphabet: .url)]
+        }
+        return forms.filter { $0.count >= shortest }
+    }
+
+    /// RFC 3986, 2.3: all but the unreserved characters.
+    private static func percentEncoded(_ value: [UInt8], digits: String) -> [UInt8] {
+        let digits = Array(digits.utf8)
+        return value.flatMap { byte -> [UInt8] in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"): [byte]
+            default: [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+    }
+}
+
+/// Base64 (RFC 4648, 4 and 5), as far as masking and HTTP's Basic scheme need it.
+package enum Base64 {
+    package enum Alphabet: Sendable { case standard, url }
+
+    package static func encode(_ value: [UInt8], alphabet: Alphabet = .standard) -> String {
+        let padding = (3 - value.count % 3) % 3
+        return String(decoding: digits(of: value, alphabet: alphabet), as: UTF8.self) + String(repeating: "=", count: padding)
+    }
+
+    /// The digits that `value` alone decides when it stands `shift` bytes (modulo 3) into a longer text.
+    static func core(of value: [UInt8], shift: Int, alphabet: Alphabet) -> [UInt8] {
+        let all = digits(of: [UInt8](repeating: 0, count: shift) + value, alphabet: alphabet)
+        let decidedByOthersBefore = [0, 2, 3][shift]
+        let decidedByOthersAfter = (shift + value.count) % 3 == 0 ? 0 : 1
+        return Array(all.dropFirst(decidedByOthersBefore).dropLast(decidedByOthersAfter))
+    }
+
+    private static func digits(of value: [UInt8], alphabet: Alphabet) -> [UInt8] {
+        let table = Array(("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789" + (alphabet == .standard ? "+/" : "-_")).utf8)
+        var digits: [UInt8] = []
+        var accumulator: UInt32 = 0
+        var bits: UInt32 = 0
+        for byte in value {
+            accumulator = (accumulator << 8 | UInt32(byte)) & 0xFFFF
+            bits += 8
+            while bits >= 6 {
+                bits -= 6
+                digits.append(table[Int(accumulator >> bits & 63)])
+            }
+        }
+        if bits > 0 { digits.append(table[Int(accumulator << (6 - bits) & 63)]) }
+        return digits
+    }
+}

@@ -1,0 +1,43 @@
+import FoundationEssentials
+
+/// A moment, in whole milliseconds since 1970-01-01T00:00:00Z, which is also how the ledger stores it.
+package struct Timestamp: Sendable, Hashable, Comparable {
+    package let milliseconds: Int64
+
+    package init(milliseconds: Int64) {
+        self.milliseconds = milliseconds
+    }
+
+    package static func < (left: Timestamp, right: Timestamp) -> Bool {
+        left.milliseconds < right.milliseconds
+    }
+
+    package func advanced(by duration: Duration) -> Timestamp {
+        Timestamp(milliseconds: milliseconds + duration.wholeMilliseconds)
+    }
+
+    /// How long after `earlier` this is; negative when it is before.
+    package func since(_ earlier: Timestamp) -> Duration {
+        .milliseconds(milliseconds - earlier.milliseconds)
+    }
+
+    /// RFC 3339 in UTC with milliseconds: `2026-11-21T11:42:07.250Z`.
+    package var rfc3339: String {
+        Date(timeIntervalSince1970: Double(milliseconds) / 1000)
+            .formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+    }
+
+    /// Reads what ``rfc3339`` writes; nil for anything else.
+    package init?(rfc3339 text: String) {
+        let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+        guard let date = try? style.parse(text) else { return nil }  // not a time: nil says so
+        self.init(milliseconds: Int64((date.timeIntervalSince1970 * 1000).rounded()))
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, rounded towards zero.
+    package var wholeMilliseconds: Int64 {
+        components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
+    }
+}

@@ -1,0 +1,47 @@
+package import Domain
+
+/// What is known of one kind of forge: how its deliveries are told apart and read.
+///
+/// A provider does no input or output and keeps no state, so every promise can be tested with bytes alone.
+package protocol Provider: Sendable {
+    /// The event key, whether or not the provider knows it; nil when the header is missing.
+    func event(_ headers: WebhookHeaders) -> String?
+
+    /// The forge's id of the request, which stays the same when the forge sends it again. Not under the signature.
+    func requestID(_ headers: WebhookHeaders) -> String?
+
+    /// What ``Signature/check(_:body:secrets:)`` wants.
+    func signature(_ headers: WebhookHeaders) -> String?
+
+    /// Whether this is the forge's connection test, which is answered without a signature and does nothing.
+    func isPing(_ headers: WebhookHeaders, bodySize: Int) -> Bool
+
+    /// Reads a verified delivery. Only what a push needs is looked at, so that no field nobody needs can spoil it, and no date
+    /// is ever parsed.
+    func read(_ headers: WebhookHeaders, body: some ContiguousBytesOfBody) throws(MalformedDelivery) -> ForgeEvent
+}
+
+extension Provider {
+    package func event(_ headers: WebhookHeaders) -> String? { headers["X-Event-Key"] }
+
+    package func signature(_ headers: WebhookHeaders) -> String? { headers["X-Hub-Signature"] }
+
+    package func isPing(_ headers: WebhookHeaders, bodySize: Int) -> Bool { false }
+
+    /// The event key, or the sentence that says it is missing.
+    func requiredEvent(_ headers: WebhookHeaders) throws(MalformedDelivery) -> String {
+        guard let event = event(headers), !event.isEmpty else {
+            throw MalformedDelivery("the X-Event-Key header is missing; point Bitbucket's own webhook here")
+        }
+        return event
+    }
+}
+
+/// The provider of a kind of forge; nil for kinds that are not supported yet.
+package func provider(for kind: Account.Kind) -> (any Provider)? {
+    switch kind {
+    case .bitbucketCloud: BitbucketCloud()
+    case .bitbucketDataCenter: BitbucketDataCenter()
+    case .github, .gitlab, .gitea: nil
+    }
+}
