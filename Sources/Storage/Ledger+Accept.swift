@@ -1,0 +1,182 @@
+package import Domain
+import FoundationEssentials
+import GRDB
+
+extension Ledger {
+    /// Stores a verified delivery with its verdicts and jobs, all or nothing, and says what became of it.
+    ///
+    /// The duplicate rules are decided here, from the ledger alone: a change that was accounted before makes no second job for an
+    /// app that had one from it, and is matched anew for an app that had none. When this returns, everything is on disk.
+    ///
+    /// - Throws: ``LedgerError``; nothing is stored then.
+    package func accept(_ delivery: Delivery) async throws -> AcceptedDelivery {
+        try await write { database in
+            var acceptance = Acceptance(database, delivery)
+            return try acceptance.run()
+        }
+    }
+}
+
+/// One run through the accepting transaction.
+private struct Acceptance {
+    let database: Database
+    let delivery: Delivery
+    var superseded: [(job: Int64, app: String, by: Int64)] = []
+
+    init(_ database: Database, _ delivery: Delivery) {
+        self.database = database
+        self.delivery = delivery
+    }
+
+    /// A change with the number under which it is accounted, and the delivery that accounted it first.
+    private struct Accounted {
+        let change: Int64
+        let isNew: Bool
+        let delivery: Int64?
+    }
+
+    mutating func run() throws -> AcceptedDelivery {
+        let original = try firstOfRequest()
+        let id = try insertDelivery(duplicateOf: original)
+        var verdicts: [Verdict] = []
+        var firsts: [Int64?] = []
+        for matched in delivery.changes {
+            let accounted = try account(matched, delivery: id)
+            firsts.append(accounted.flatMap { $0.isNew ? nil : $0.delivery })
+            for match in matched.matches {
+                let verdict = try decide(match, on: matched, accounted, delivery: id)
+                try insert(verdict, change: accounted?.change, delivery: id)
+                verdicts.append(verdict)
+            }
+        }
+        // A delivery repeats another when each of its changes was accounted before.
+        let repeated = original ?? (firsts.contains { $0 == nil } ? nil : firsts.first ?? nil)
+        let accepted = AcceptedDelivery(id: id, duplicateOf: repeated, verdicts: verdicts, superseded: superseded)
+        try finishDelivery(accepted)
+        return accepted
+    }
+
+    /// Rule (a): the same account, request id and body came before.
+    private func firstOfRequest() throws -> Int64? {
+        guard let requestID = delivery.requestID else { return nil }
+        return try database.row(
+            """
+            SELECT id FROM deliveries
+            WHERE verified = 1 AND request_id = ? AND account = ? AND body_hash = ? AND duplicate_of IS NULL
+            """, [requestID, delivery.account, Data(delivery.bodyHash)])?["id"]
+    }
+
+    private func insertDelivery(duplicateOf: Int64?) throws -> Int64 {
+        try database.run(
+            """
+            INSERT INTO deliveries
+                (account, event, request_id, remote_address, received_at, verified, answer, repository, body_hash, body_size, duplicate_of)
+            VALUES (?, ?, ?, ?, ?, 1, 200, ?, ?, ?, ?)
+            """,
+            [
+                delivery.account, delivery.event, delivery.requestID, delivery.remoteAddress, delivery.receivedAt.milliseconds,
+                delivery.repository, Data(delivery.bodyHash), delivery.bodySize, duplicateOf,
+            ])
+        return database.lastInsertedRowID
+    }
+
+    private func finishDelivery(_ accepted: AcceptedDelivery) throws {
+        guard accepted.queuedAnything || accepted.duplicateOf != nil else { return }
+        try database.run(
+            "UPDATE deliveries SET answer = ?, duplicate_of = ? WHERE id = ?",
+            [accepted.queuedAnything ? 202 : 200, accepted.duplicateOf, accepted.id])
+    }
+
+    /// nil for a ref nobody can use. A deletion is accounted too: after it the same commit may be pushed anew.
+    private func account(_ matched: MatchedChange, delivery id: Int64) throws -> Accounted? {
+        guard case .change(let change) = matched.ref, let repository = matched.repository else { return nil }
+        let ref = try number(of: change.ref, in: repository)
+        if let earlier = try earlier(change, ref: ref) { return earlier }
+        try database.run(
+            "INSERT INTO changes (ref, old, new, delivery, accounted_at) VALUES (?, ?, ?, ?, ?)",
+            [ref, change.old?.blob, change.new?.blob, id, delivery.receivedAt.milliseconds])
+        return Accounted(change: database.lastInsertedRowID, isNew: true, delivery: id)
+    }
+
+    private func number(of ref: RefName, in repository: RepositoryName) throws -> Int64 {
+        let key: StatementArguments = [delivery.account, repository.folded, ref.full]
+        let found = try database.row("SELECT id FROM refs WHERE account = ? AND repository = ? AND name = ?", key)
+        if let found { return found["id"] }
+        try database.run("INSERT INTO refs (account, repository, name) VALUES (?, ?, ?)", key)
+        return database.lastInsertedRowID
+    }
+
+    /// Rule (c): the same move of the same ref was accounted and the ref did not return to where it began since. Rule (a) is a
+    /// case of it, because what a delivery moved was accounted with it.
+    private func earlier(_ change: Change, ref: Int64) throws -> Accounted? {
+        let row = try database.row(
+            """
+            SELECT id, delivery FROM changes AS seen
+            WHERE ref = :ref AND new IS :new AND old IS :old
+              AND NOT EXISTS (SELECT 1 FROM changes WHERE ref = :ref AND new IS :old AND id > seen.id)
+            ORDER BY id DESC LIMIT 1
+            """, ["ref": ref, "new": change.new?.blob, "old": change.old?.blob])
+        return row.map { Accounted(change: $0["id"], isNew: false, delivery: $0["delivery"]) }
+    }
+
+    private mutating func decide(
+        _ match: Match, on matched: MatchedChange, _ accounted: Accounted?, delivery id: Int64
+    ) throws -> Verdict {
+        var verdict = Verdict(
+            app: match.app, ref: matched.ref.refText, commit: matched.ref.commit, kind: .ignored, job: nil, reason: nil)
+        if case .ignore(let reason) = match.decision {
+            verdict.reason = reason
+            return verdict
+        }
+        guard let app = match.app, let accounted, case .change(let change) = matched.ref, let commit = change.new else {
+            verdict.reason = "there is nothing to deploy"
+            return verdict
+        }
+        if let job = try job(of: app, for: accounted) {
+            verdict.reason = "already job \(job); bittern retry \(job) runs it again"
+            return verdict
+        }
+        verdict.kind = .queued
+        verdict.job = try queue(app: app, change.ref, commit, change: accounted.change, repository: matched.repository, delivery: id)
+        return verdict
+    }
+
+    private func job(of app: String, for accounted: Accounted) throws -> Int64? {
+        guard !accounted.isNew else { return nil }
+        return try database.row(
+            "SELECT id FROM jobs WHERE change = ? AND app = ? AND cause = 'push'", [accounted.change, app])?["id"]
+    }
+
+    /// Queues a job; an older one of the same app and ref that still waits is superseded by it.
+    private mutating func queue(
+        app: String, _ ref: RefName, _ commit: CommitID, change: Int64, repository: RepositoryName?, delivery id: Int64
+    ) throws -> Int64 {
+        let now = delivery.receivedAt.milliseconds
+        // First out, then in: two queued jobs of one app and ref are never there together.
+        let older = try database.rows(
+            """
+            UPDATE jobs SET state = 'superseded', reason = 'superseded by a newer push', finished_at = ?
+            WHERE app = ? AND ref = ? AND state = 'queued' AND cause IN ('push', 'catch-up')
+            RETURNING id
+            """, [now, app, ref.full])
+        try database.run(
+            """
+            INSERT INTO jobs (app, repository, ref, commit_id, cause, change, delivery, lock_name, state, queued_at)
+            VALUES (?, ?, ?, ?, 'push', ?, ?, ?, 'queued', ?)
+            """, [app, repository?.description, ref.full, commit.blob, change, id, app, now])
+        let job = database.lastInsertedRowID
+        for row in older {
+            let old: Int64 = row["id"]
+            try database.run(
+                "UPDATE jobs SET superseded_by = ?, reason = ? WHERE id = ?", [job, "superseded by job \(job)", old])
+            superseded.append((job: old, app: app, by: job))
+        }
+        return job
+    }
+
+    private func insert(_ verdict: Verdict, change: Int64?, delivery id: Int64) throws {
+        try database.run(
+            "INSERT INTO verdicts (delivery, change, ref, commit_id, app, kind, job, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [id, change, verdict.ref, verdict.commit?.blob, verdict.app, verdict.kind.rawValue, verdict.job, verdict.reason])
+    }
+}

@@ -1,0 +1,99 @@
+import Domain
+import GRDB
+import Glibc
+
+/// The SQLite database that remembers every delivery, verdict, job, step and release.
+///
+/// One connection writes, others read beside it (WAL); every function that writes is one transaction that is on disk
+/// (`synchronous = FULL`) when it returns. Times come in as arguments.
+package struct Ledger: Sendable {
+    let pool: DatabasePool
+    let path: String
+
+    /// Opens the ledger, makes it where there is none and brings its schema up to date.
+    ///
+    /// - Throws: ``LedgerError``; a damaged file and one of a newer Bittern are left exactly as they are.
+    package init(path: String) throws {
+        self.path = path
+        do {
+            try Self.createPrivately(path)
+            pool = try DatabasePool(path: path, configuration: Self.configuration)
+            let migrator = Schema.migrator
+            if try pool.read(migrator.hasBeenSuperseded) {
+                throw LedgerError(
+                    .newer, "the ledger \(path) was written by a newer Bittern; install that version or restore an older backup")
+            }
+            try migrator.migrate(pool)
+        } catch let error as LedgerError {
+            throw error
+        } catch {
+            throw LedgerError(error, path: path)
+        }
+    }
+
+    /// Checkpoints and closes; nothing may be asked of the ledger afterwards.
+    package func close() throws {
+        try pool.close()
+    }
+
+    private static var configuration: GRDB.Configuration {
+        var configuration = GRDB.Configuration()
+        configuration.label = "ledger"
+        configuration.foreignKeysEnabled = true
+        // Another process has the file only for a moment: a backup, or sqlite3 in an administrator's hands.
+        configuration.busyMode = .timeout(5)
+        configuration.maximumReaderCount = 2
+        configuration.prepareDatabase { database in
+            try database.execute(sql: "PRAGMA synchronous = FULL")
+        }
+        return configuration
+    }
+
+    /// SQLite would make the file readable for all; `-wal` and `-shm` take over the mode of the database.
+    private static func createPrivately(_ path: String) throws {
+        let descriptor = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            let cause = String(cString: strerror(errno))
+            throw LedgerError(
+                .unavailable, "the ledger \(path) cannot be opened for writing (\(cause)); check the directory's owner and mode")
+        }
+        Glibc.close(descriptor)
+    }
+
+    /// One write transaction; whatever goes wrong rolls all of it back.
+    func write<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
+        do {
+            return try await pool.write(body)
+        } catch let error as LedgerError {
+            throw error
+        } catch {
+            throw LedgerError(error, path: path)
+        }
+    }
+
+    /// One consistent look.
+    func read<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
+        do {
+            return try await pool.read(body)
+        } catch {
+            throw LedgerError(error, path: path)
+        }
+    }
+}
+
+extension Database {
+    /// Runs a statement that is prepared once per connection.
+    func run(_ sql: String, _ arguments: StatementArguments = []) throws {
+        try cachedStatement(sql: sql).execute(arguments: arguments)
+    }
+
+    /// The first row of a statement that is prepared once per connection.
+    func row(_ sql: String, _ arguments: StatementArguments = []) throws -> Row? {
+        try Row.fetchOne(cachedStatement(sql: sql), arguments: arguments)
+    }
+
+    /// All rows of a statement that is prepared once per connection.
+    func rows(_ sql: String, _ arguments: StatementArguments = []) throws -> [Row] {
+        try Row.fetchAll(cachedStatement(sql: sql), arguments: arguments)
+    }
+}

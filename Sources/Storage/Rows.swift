@@ -1,0 +1,67 @@
+import Domain
+import FoundationEssentials
+import GRDB
+
+extension CommitID {
+    /// As it stands in the ledger.
+    var blob: Data { Data(bytes) }
+}
+
+extension Row {
+    func commit(_ column: String) -> CommitID? {
+        (self[column] as Data?).flatMap { CommitID(bytes: $0) }
+    }
+
+    func time(_ column: String) -> Timestamp? {
+        (self[column] as Int64?).map(Timestamp.init(milliseconds:))
+    }
+
+    /// A column the schema promises to hold one of the enumeration's values.
+    func value<Value: RawRepresentable>(_ column: String, as type: Value.Type) throws -> Value where Value.RawValue == String {
+        let text = self[column] as String? ?? "NULL"
+        guard let value = Value(rawValue: text) else { throw LedgerError(.corrupt, "the ledger holds \"\(text)\" as \(column)") }
+        return value
+    }
+
+    func required<Value>(_ value: Value?, _ column: String) throws -> Value {
+        guard let value else { throw LedgerError(.corrupt, "the ledger holds an unusable \(column)") }
+        return value
+    }
+}
+
+extension Job {
+    /// Columns every query for jobs selects; the release is there when the job made one.
+    static let columns = """
+        jobs.*, (SELECT releases.job FROM releases WHERE releases.job = jobs.id) AS release_id
+        """
+
+    /// Without its steps.
+    init(row: Row) throws {
+        self.init(
+            id: row["id"], app: row["app"], repository: row["repository"],
+            ref: (row["ref"] as String?).flatMap { RefName(full: $0) },
+            commit: try row.required(row.commit("commit_id"), "commit_id"),
+            cause: try row.value("cause", as: Cause.self), by: row["requested_by"],
+            state: try row.value("state", as: State.self), reason: row["reason"], attempt: row["attempt"],
+            queuedAt: try row.required(row.time("queued_at"), "queued_at"), startedAt: row.time("started_at"),
+            finishedAt: row.time("finished_at"), supersededBy: row["superseded_by"], release: row["release_id"],
+            delivery: row["delivery"])
+    }
+}
+
+extension StepRecord {
+    init(row: Row) throws {
+        self.init(
+            position: row["position"], name: row["name"], state: try row.value("state", as: State.self),
+            exitStatus: row["exit_status"], signal: row["signal"],
+            startedAt: try row.required(row.time("started_at"), "started_at"), finishedAt: row.time("finished_at"))
+    }
+}
+
+extension Release {
+    init(row: Row) throws {
+        self.init(
+            app: row["app"], id: row["job"], commit: try row.required(row.commit("commit_id"), "commit_id"), path: row["path"],
+            state: try row.value("state", as: State.self), createdAt: try row.required(row.time("created_at"), "created_at"))
+    }
+}

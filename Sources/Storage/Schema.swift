@@ -1,0 +1,165 @@
+import GRDB
+
+/// The ledger's tables and what is always true of them.
+///
+/// Invariants, each held by a CHECK or a unique index so that the database itself refuses a row that breaks one:
+///
+/// 1. A verified delivery has an account, the hash of its body and an answer of 200 or 202; a refused one has a reason.
+/// 2. Of verified deliveries with one account, request id and body only the first is no duplicate.
+/// 3. `changes` holds accounted changes only: each moves a ref, to another commit or away.
+/// 4. An ignored verdict has a reason and no job; a queued one has no reason.
+/// 5. A job that ended has a reason and an end; one that did not has neither an end nor a job that superseded it.
+/// 6. Never two running jobs of a lock; never two queued jobs of an app and ref that a push or catch-up made.
+/// 7. Never two push jobs of an app for one change.
+/// 8. Of a job at most one step runs; a step has an end exactly when it does not run.
+/// 9. An app has at most one live release, and what is live or good was activated.
+///
+/// Times are milliseconds since 1970, commits are the bytes of the object name, repositories are in lower case.
+enum Schema {
+    /// Numbered, and never edited once released: a ledger of every released version is upgraded by a test.
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1") { database in try database.execute(sql: version1) }
+        return migrator
+    }
+
+    private static let version1 = """
+        CREATE TABLE deliveries (
+            -- AUTOINCREMENT: a number is never given twice, because people and logs speak of it.
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            account TEXT,
+            event TEXT,
+            request_id TEXT,
+            remote_address TEXT NOT NULL,
+            received_at INTEGER NOT NULL,
+            verified INTEGER NOT NULL CHECK (verified IN (0, 1)),
+            answer INTEGER NOT NULL CHECK (answer BETWEEN 200 AND 599),
+            reason TEXT,
+            repository TEXT,
+            body_hash BLOB CHECK (length(body_hash) = 32),
+            body_size INTEGER CHECK (body_size >= 0),
+            duplicate_of INTEGER REFERENCES deliveries (id) ON DELETE SET NULL,
+            CONSTRAINT verified_is_complete CHECK (
+                verified = 0 OR (account IS NOT NULL AND body_hash IS NOT NULL AND answer IN (200, 202))),
+            CONSTRAINT refused_has_reason CHECK (verified = 1 OR reason IS NOT NULL)
+        ) STRICT;
+
+        CREATE INDEX deliveries_by_request ON deliveries (request_id, account, body_hash)
+            WHERE verified = 1 AND request_id IS NOT NULL;
+        CREATE UNIQUE INDEX deliveries_first_of_request ON deliveries (request_id, account, body_hash)
+            WHERE verified = 1 AND request_id IS NOT NULL AND duplicate_of IS NULL;
+        CREATE INDEX deliveries_refused ON deliveries (account, id) WHERE verified = 0;
+
+        CREATE TABLE refs (
+            id INTEGER PRIMARY KEY,
+            account TEXT NOT NULL,
+            repository TEXT NOT NULL CHECK (repository = lower(repository)),
+            name TEXT NOT NULL CHECK (name GLOB 'refs/heads/?*' OR name GLOB 'refs/tags/?*'),
+            UNIQUE (account, repository, name)
+        ) STRICT;
+
+        CREATE TABLE changes (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            ref INTEGER NOT NULL REFERENCES refs (id),
+            -- NULL: the ref was created.
+            old BLOB CHECK (length(old) IN (20, 32)),
+            -- NULL: the ref was deleted.
+            new BLOB CHECK (length(new) IN (20, 32)),
+            -- NULL: no delivery, but a fetch or catch-up found it.
+            delivery INTEGER REFERENCES deliveries (id) ON DELETE SET NULL,
+            accounted_at INTEGER NOT NULL
+        ) STRICT;
+
+        CREATE INDEX changes_by_ref ON changes (ref, new);
+
+        CREATE TABLE jobs (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            app TEXT NOT NULL,
+            repository TEXT NOT NULL,
+            ref TEXT,
+            commit_id BLOB NOT NULL CHECK (length(commit_id) IN (20, 32)),
+            cause TEXT NOT NULL CHECK (cause IN ('push', 'manual', 'retry', 'rollback', 'catch-up')),
+            requested_by TEXT,
+            change INTEGER REFERENCES changes (id) ON DELETE SET NULL,
+            delivery INTEGER REFERENCES deliveries (id) ON DELETE SET NULL,
+            lock_name TEXT NOT NULL,
+            state TEXT NOT NULL
+                CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled', 'superseded', 'skipped')),
+            reason TEXT,
+            -- Starts that count against max_attempts.
+            attempt INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
+            -- All starts; the steps of each are told apart by it.
+            starts INTEGER NOT NULL DEFAULT 0 CHECK (starts >= attempt),
+            queued_at INTEGER NOT NULL,
+            started_at INTEGER,
+            finished_at INTEGER,
+            superseded_by INTEGER REFERENCES jobs (id) ON DELETE SET NULL,
+            CONSTRAINT ended_has_end CHECK ((state IN ('queued', 'running')) = (finished_at IS NULL)),
+            CONSTRAINT ended_has_reason CHECK (state IN ('queued', 'running') OR reason IS NOT NULL),
+            CONSTRAINT running_was_started CHECK (state <> 'running' OR (started_at IS NOT NULL AND starts > 0)),
+            CONSTRAINT queued_is_not_started CHECK (state <> 'queued' OR started_at IS NULL),
+            CONSTRAINT superseded_by_is_superseded CHECK (superseded_by IS NULL OR state = 'superseded'),
+            CONSTRAINT push_has_ref CHECK (cause <> 'push' OR ref IS NOT NULL)
+        ) STRICT;
+
+        CREATE UNIQUE INDEX jobs_one_running_per_lock ON jobs (lock_name) WHERE state = 'running';
+        CREATE UNIQUE INDEX jobs_one_queued_per_ref ON jobs (app, ref) WHERE state = 'queued' AND cause IN ('push', 'catch-up');
+        CREATE UNIQUE INDEX jobs_one_per_change ON jobs (change, app) WHERE change IS NOT NULL AND cause = 'push';
+        CREATE INDEX jobs_queued ON jobs (id) WHERE state = 'queued';
+        CREATE INDEX jobs_by_app ON jobs (app, id);
+        CREATE INDEX jobs_by_delivery ON jobs (delivery) WHERE delivery IS NOT NULL;
+
+        CREATE TABLE verdicts (
+            id INTEGER PRIMARY KEY,
+            delivery INTEGER NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
+            -- NULL: the ref could not be used.
+            change INTEGER REFERENCES changes (id) ON DELETE SET NULL,
+            ref TEXT NOT NULL,
+            commit_id BLOB CHECK (length(commit_id) IN (20, 32)),
+            -- NULL: no app is configured for the repository.
+            app TEXT,
+            kind TEXT NOT NULL CHECK (kind IN ('queued', 'ignored')),
+            job INTEGER REFERENCES jobs (id) ON DELETE SET NULL,
+            reason TEXT,
+            CONSTRAINT ignored_has_reason CHECK ((kind = 'ignored') = (reason IS NOT NULL)),
+            CONSTRAINT ignored_has_no_job CHECK (kind = 'queued' OR job IS NULL),
+            CONSTRAINT queued_has_app CHECK (kind = 'ignored' OR app IS NOT NULL)
+        ) STRICT;
+
+        CREATE INDEX verdicts_by_delivery ON verdicts (delivery);
+
+        CREATE TABLE steps (
+            job INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+            start INTEGER NOT NULL CHECK (start > 0),
+            position INTEGER NOT NULL CHECK (position >= 0),
+            name TEXT NOT NULL,
+            state TEXT NOT NULL CHECK (state IN ('running', 'succeeded', 'failed', 'cancelled')),
+            exit_status INTEGER,
+            signal INTEGER,
+            started_at INTEGER NOT NULL,
+            finished_at INTEGER,
+            PRIMARY KEY (job, start, position),
+            UNIQUE (job, start, name),
+            CONSTRAINT ended_step_has_end CHECK ((state = 'running') = (finished_at IS NULL)),
+            CONSTRAINT one_way_to_end CHECK (exit_status IS NULL OR signal IS NULL),
+            CONSTRAINT success_is_zero CHECK (state <> 'succeeded' OR (coalesce(exit_status, 0) = 0 AND signal IS NULL))
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE UNIQUE INDEX steps_one_running_per_job ON steps (job) WHERE state = 'running';
+
+        CREATE TABLE releases (
+            -- A release has the number of the job that built it. No cascade: the job of a kept release is kept.
+            job INTEGER PRIMARY KEY REFERENCES jobs (id),
+            app TEXT NOT NULL,
+            commit_id BLOB NOT NULL CHECK (length(commit_id) IN (20, 32)),
+            path TEXT NOT NULL UNIQUE CHECK (path GLOB '/*'),
+            state TEXT NOT NULL CHECK (state IN ('building', 'live', 'good', 'failed')),
+            created_at INTEGER NOT NULL,
+            activated_at INTEGER,
+            CONSTRAINT live_was_activated CHECK (state IN ('building', 'failed') OR activated_at IS NOT NULL)
+        ) STRICT;
+
+        CREATE UNIQUE INDEX releases_one_live_per_app ON releases (app) WHERE state = 'live';
+        CREATE INDEX releases_by_app ON releases (app, job);
+        """
+}
