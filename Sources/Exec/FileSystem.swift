@@ -1,0 +1,100 @@
+import CLinux
+import Glibc
+
+/// The few things a release and its logs need of a file system, each with the error that says which path and why.
+package enum FileSystem {
+    /// Makes `path` and what is missing above it; a directory that is there is left as it is.
+    package static func makeDirectory(_ path: String, mode: UInt32) throws {
+        if mkdir(path, mode) == 0 { return }
+        switch errno {
+        case EEXIST where isDirectory(path):
+            return
+        case ENOENT:
+            guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
+                throw ExecError.file("cannot make the directory \(path)", ENOENT)
+            }
+            try makeDirectory(String(path[..<slash]), mode: mode)
+            guard mkdir(path, mode) == 0 || errno == EEXIST else { throw ExecError.file("cannot make the directory \(path)") }
+        default:
+            throw ExecError.file("cannot make the directory \(path)")
+        }
+    }
+
+    /// Whether `path` is a directory, a link to one not counted.
+    package static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Removes a directory with all that is in it, without ever following a link; nothing there is no error.
+    package static func removeTree(_ path: String) throws {
+        try removeEntry(named: path, in: AT_FDCWD, shown: path, depth: 0)
+    }
+
+    private static func removeEntry(named name: String, in directory: Int32, shown: String, depth: Int) throws {
+        if unlinkat(directory, name, 0) == 0 || errno == ENOENT { return }
+        // Linux answers EISDIR for a directory, POSIX allows EPERM.
+        guard errno == EISDIR || errno == EPERM, depth < 1000 else { throw ExecError.file("cannot remove \(shown)") }
+        try emptyDirectory(named: name, in: directory, shown: shown, depth: depth)
+        guard unlinkat(directory, name, AT_REMOVEDIR) == 0 || errno == ENOENT else { throw ExecError.file("cannot remove \(shown)") }
+    }
+
+    private static func emptyDirectory(named name: String, in directory: Int32, shown: String, depth: Int) throws {
+        let descriptor = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else { throw ExecError.file("cannot remove \(shown)") }
+        guard let stream = fdopendir(descriptor) else {
+            let cause = errno
+            close(descriptor)
+            throw ExecError.file("cannot remove \(shown)", cause)
+        }
+        defer { closedir(stream) }
+        // A build may have left directories without write permission; removing is the owner's right.
+        fchmod(descriptor, 0o700)
+        while let entry = readdir(stream) {
+            let child = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            guard child != ".", child != ".." else { continue }
+            try removeEntry(named: child, in: descriptor, shown: shown + "/" + child, depth: depth + 1)
+        }
+    }
+
+    /// Writes a new file beneath a directory, in the place of whatever has that name there; a link is replaced, not followed.
+    package static func writeFile(_ text: String, named name: String, in directory: String, mode: UInt32) throws {
+        let path = directory + "/" + name
+        if FileSystem.isDirectory(path) { try removeTree(path) }
+        guard unlink(path) == 0 || errno == ENOENT else { throw ExecError.file("cannot replace \(path)") }
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
+        guard descriptor >= 0 else { throw ExecError.file("cannot write \(path)") }
+        defer { close(descriptor) }
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let written = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            guard written > 0 || errno == EINTR else { throw ExecError.file("cannot write \(path)") }
+            bytes = bytes.dropFirst(max(0, written))
+        }
+    }
+
+    /// What a symbolic link names; nil when there is no link.
+    package static func target(ofLink path: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: 4096)
+        let count = readlink(path, &buffer, buffer.count)
+        return count < 0 ? nil : String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    /// Brings a directory's entries to the disk.
+    package static func syncDirectory(_ path: String) throws {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw ExecError.file("cannot open \(path)") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw ExecError.file("cannot sync \(path)") }
+    }
+
+    /// Brings everything on the file system that holds `path` to the disk.
+    package static func syncFileSystem(of path: String) throws {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw ExecError.file("cannot open \(path)") }
+        defer { close(descriptor) }
+        guard bittern_syncfs(descriptor) == 0 else { throw ExecError.file("cannot sync the file system of \(path)") }
+    }
+}

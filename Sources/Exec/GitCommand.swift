@@ -1,0 +1,125 @@
+package import Domain
+
+/// What git is told, as commands that nobody has run yet.
+///
+/// git gets a fixed environment: no configuration of the system or a user, no hooks, no prompts, no transport but that of the
+/// clone address. A credential stands in its environment alone and is bound to the account's scheme, host and port, so git gives
+/// it to no other server (git-config(1), `http.<url>.*`).
+package struct GitCommand: Sendable {
+    package static let executable = "/usr/bin/git"
+
+    let account: Account
+    let cloneURL: String
+    /// The configuration's own `env`: proxies and the like.
+    let environment: [String: String]
+    /// Path of the deploy key, when git is to use ssh.
+    let sshKey: String?
+
+    package init(account: Account, cloneURL: String, environment: [String: String], sshKey: String?) {
+        self.account = account
+        self.cloneURL = cloneURL
+        self.environment = environment
+        self.sshKey = sshKey
+    }
+
+    package func initialise(mirror: String) -> Command {
+        git(["init", "--quiet", "--bare", "--end-of-options", mirror])
+    }
+
+    /// Fetches one ref; the mirror's own name for it is `local`.
+    package func fetch(_ ref: RefName, into local: String, mirror: String) -> Command {
+        git([
+            "--git-dir=" + mirror, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--force",
+            "--end-of-options", cloneURL, "+\(ref.full):\(local)",
+        ])
+    }
+
+    /// Prints the commit a name stands for, tags peeled; fails when it is not in the mirror.
+    package func resolve(_ name: String, mirror: String) -> Command {
+        git(["--git-dir=" + mirror, "rev-parse", "--quiet", "--verify", "--end-of-options", name + "^{commit}"])
+    }
+
+    /// Writes all files of the commit into the empty directory `tree`; `index` is a file nobody else uses.
+    package func checkout(_ commit: String, tree: String, index: String, mirror: String, umask: UInt16) -> Command {
+        let arguments = ["--git-dir=" + mirror, "--work-tree=" + tree, "read-tree", "--reset", "-u", commit]
+        var environment = fixedEnvironment
+        environment["GIT_INDEX_FILE"] = index
+        return StepOrder.withUmask(umask, Self.executable, arguments, environment, directory: tree)
+    }
+
+    private func git(_ arguments: [String]) -> Command {
+        Command(Self.executable, arguments, environment: fixedEnvironment)
+    }
+
+    private var fixedEnvironment: [String: String] {
+        var all = environment.filter { !$0.key.hasPrefix("GIT_") && !$0.key.hasPrefix("SSH_") }
+        all["PATH"] = "/usr/local/bin:/usr/bin:/bin"
+        all["HOME"] = "/nonexistent"
+        all["LC_ALL"] = "C"
+        all["GIT_CONFIG_NOSYSTEM"] = "1"
+        all["GIT_CONFIG_GLOBAL"] = "/dev/null"
+        all["GIT_ATTR_NOSYSTEM"] = "1"
+        all["GIT_TERMINAL_PROMPT"] = "0"
+        // Whoever asks for a password gets none; without these git would look for a helper program.
+        all["GIT_ASKPASS"] = "/bin/false"
+        all["SSH_ASKPASS"] = "/bin/false"
+        all["GIT_ALLOW_PROTOCOL"] = transport
+        if transport == "ssh" {
+            all["GIT_SSH_COMMAND"] = sshCommand
+            all["GIT_SSH_VARIANT"] = "ssh"
+        }
+        let settings = self.settings
+        all["GIT_CONFIG_COUNT"] = String(settings.count)
+        for (index, setting) in settings.enumerated() {
+            all["GIT_CONFIG_KEY_\(index)"] = setting.key
+            all["GIT_CONFIG_VALUE_\(index)"] = setting.value
+        }
+        return all
+    }
+
+    /// The one transport the configuration names: `https`, `http`, `ssh` or `file`.
+    package var transport: String {
+        cloneURL.firstRange(of: "://").map { String(cloneURL[..<$0.lowerBound]) } ?? "file"
+    }
+
+    private var settings: [(key: String, value: String)] {
+        var settings = [
+            ("core.hooksPath", "/dev/null"), ("core.fsmonitor", "false"), ("credential.helper", ""),
+            ("gc.auto", "0"), ("maintenance.auto", "false"), ("advice.detachedHead", "false"),
+            // A redirect would lead to a server the configuration does not name.
+            ("http.followRedirects", "false"),
+            // A transfer that stands still for a minute is given up.
+            ("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", "60"),
+        ]
+        if let base = account.gitBaseURL {
+            if let authorization = account.gitAuthorization {
+                let value = authorization.withBytes { String(decoding: $0, as: UTF8.self) }
+                settings.append(("http.\(base).extraHeader", "Authorization: \(value)"))
+            }
+            if let authority = account.certificateAuthority { settings.append(("http.\(base).sslCAInfo", authority)) }
+            if let proxy = account.proxy { settings.append(("http.\(base).proxy", proxy == "none" ? "" : proxy)) }
+        }
+        return settings.map { (key: $0.0, value: $0.1) }
+    }
+
+    private var sshCommand: String {
+        var words = [
+            "ssh", "-F", "/dev/null", "-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-oConnectTimeout=20", "-oServerAliveInterval=20",
+        ]
+        if let known = account.ssh?.knownHosts {
+            words += ["-oUserKnownHostsFile=" + Self.quotedForSSH(known), "-oGlobalKnownHostsFile=/dev/null"]
+        }
+        if let sshKey { words += ["-oIdentitiesOnly=yes", "-oIdentityAgent=none", "-i", sshKey] }
+        return words.map(Self.quotedForShell).joined(separator: " ")
+    }
+
+    /// git hands the command to a shell (git(1), GIT_SSH_COMMAND).
+    private static func quotedForShell(_ word: String) -> String {
+        "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+    }
+
+    /// ssh splits the value of UserKnownHostsFile at white space unless it is quoted (ssh_config(5)).
+    private static func quotedForSSH(_ path: String) -> String {
+        "\"" + path + "\""
+    }
+}

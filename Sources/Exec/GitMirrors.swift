@@ -1,0 +1,198 @@
+import Domain
+import Glibc
+import Synchronization
+
+/// The bare mirrors, one per clone address, and what jobs want of them: the commit fetched, the files written out.
+///
+/// Every ref is kept under a name made of its hash, so that `rel` may go and `rel/1` come; nothing is ever thrown away by git itself.
+package struct GitMirrors: Sendable {
+    private let state: StateDirectory
+    /// Two fetches into one mirror would fight for its locks.
+    private let turns = Turns()
+
+    package init(state: StateDirectory) {
+        self.state = state
+    }
+
+    /// Brings the job's commit into the mirror; waits for it up to ``FetchRetry/patience``, because a forge may send its hook before
+    /// it serves the commit.
+    func fetch(_ order: StepOrder, log: StepLog) async throws -> StepOutcome {
+        guard let ref = order.job.ref else { throw ExecError(.git, "the job names no ref") }
+        let mirror = path(of: order.app)
+        let git = try command(for: order)
+        return try await turns.take(mirror) {
+            try await initialise(mirror, git, log)
+            return try await fetch(ref, order, git, mirror, log)
+        }
+    }
+
+    private func initialise(_ mirror: String, _ git: GitCommand, _ log: StepLog) async throws {
+        guard !FileSystem.isDirectory(mirror + "/objects") else { return }
+        // What an interrupted beginning left would look like a repository to git, but not be one.
+        try FileSystem.removeTree(mirror)
+        let run = try await GitRun.run(git.initialise(mirror: mirror), log: log)
+        guard run.outcome == .succeeded else { throw ExecError(.git, "git could not make the mirror \(mirror): \(run.text)") }
+    }
+
+    private func fetch(
+        _ ref: RefName, _ order: StepOrder, _ git: GitCommand, _ mirror: String, _ log: StepLog
+    ) async throws -> StepOutcome {
+        let began = ContinuousClock.now
+        let local = Self.localName(of: ref)
+        let knewRef = try await GitRun.run(git.resolve(local, mirror: mirror), log: nil).outcome == .succeeded
+        var retry = FetchRetry()
+        log.append(line: "fetch \(ref.full) from \(order.app.cloneURL)")
+        while true {
+            let run = try await GitRun.run(git.fetch(ref, into: local, mirror: mirror), log: log)
+            if Task.isCancelled { return .stopped }
+            let answer: GitAnswer
+            if run.outcome == .succeeded {
+                let found = try await GitRun.run(git.resolve(order.job.commit.hex, mirror: mirror), log: nil)
+                if found.outcome == .succeeded { return .succeeded }
+                answer = .notThere(order.job.commit, ref)
+            } else {
+                answer = GitAnswer(output: run.masked(order.secrets), account: order.account.name, host: Self.host(of: order.app.cloneURL))
+                if answer.trouble == .missing, knewRef { return .concluded(.superseded, reason: "\(ref.full) was deleted") }
+            }
+            guard let delay = retry.delay(after: answer.trouble, elapsed: began.duration(to: .now)) else {
+                let deleted = answer.trouble == .missing && run.outcome != .succeeded
+                return deleted ? .concluded(.superseded, reason: "\(ref.full) was deleted") : .failed(reason: answer.phrase)
+            }
+            log.append(line: "\(answer.phrase); trying again in \(delay.inWords)")
+            try await Task.sleep(for: delay)
+        }
+    }
+
+    /// Writes exactly the job's commit into an empty directory.
+    func checkout(_ order: StepOrder, into tree: String, log: StepLog) async throws -> StepOutcome {
+        let mirror = path(of: order.app)
+        let git = try command(for: order)
+        let index = "\(mirror)/index-\(order.job.id)"
+        defer { unlink(index) }
+        log.append(line: "checkout \(order.job.commit.hex) into \(tree)")
+        let command = git.checkout(order.job.commit.hex, tree: tree, index: index, mirror: mirror, umask: order.app.umask)
+        let run = try await GitRun.run(command, log: log)
+        if Task.isCancelled { return .stopped }
+        guard run.outcome != .succeeded else { return .succeeded }
+        let answer = GitAnswer(output: run.masked(order.secrets), account: order.account.name, host: Self.host(of: order.app.cloneURL))
+        return .failed(reason: answer.phrase)
+    }
+
+    /// The commit a job's commit stands for: itself, or what an annotated tag names.
+    func peeled(_ order: StepOrder) async throws -> CommitID {
+        let run = try await GitRun.run(command(for: order).resolve(order.job.commit.hex, mirror: path(of: order.app)), log: nil)
+        guard run.outcome == .succeeded, let commit = CommitID(run.text.prefix { !$0.isWhitespace }) else {
+            throw ExecError(.git, "\(order.job.commit.hex) is not in the mirror")
+        }
+        return commit
+    }
+
+    private func command(for order: StepOrder) throws -> GitCommand {
+        GitCommand(
+            account: order.account, cloneURL: order.app.cloneURL, environment: order.environment,
+            sshKey: try order.account.ssh.map { try keyPath($0.key, account: order.account.name) })
+    }
+
+    /// ssh reads keys from files alone; one that came from the environment gets a file only the daemon may read.
+    private func keyPath(_ key: SSHCredential.Key, account: String) throws -> String {
+        switch key {
+        case .path(let path):
+            return path
+        case .contents(let secret):
+            let directory = state.path + "/keys"
+            try FileSystem.makeDirectory(directory, mode: 0o700)
+            let text = secret.withBytes { String(decoding: $0, as: UTF8.self) }
+            try FileSystem.writeFile(text + "\n", named: account, in: directory, mode: 0o600)
+            return directory + "/" + account
+        }
+    }
+
+    /// Readable, and another one as soon as the address is another.
+    func path(of app: App) -> String {
+        let name = app.repository.folded.split(separator: "/").joined(separator: "-")
+        return "\(state.path)/mirrors/\(name)-\(Self.digest(app.cloneURL).prefix(12)).git"
+    }
+
+    private static func localName(of ref: RefName) -> String {
+        "refs/bittern/ref/" + digest(ref.full).prefix(40)
+    }
+
+    private static func digest(_ text: String) -> String {
+        Hexadecimal.text(of: Signature.hash(of: Array(text.utf8)))
+    }
+
+    /// For people: the host, or the path of a repository on this machine.
+    private static func host(of cloneURL: String) -> String {
+        guard let scheme = cloneURL.firstRange(of: "://"), !cloneURL.hasPrefix("file:") else { return cloneURL }
+        let authority = cloneURL[scheme.upperBound...].prefix { $0 != "/" }
+        return String(authority.split(separator: "@").last ?? authority)
+    }
+}
+
+extension GitAnswer {
+    fileprivate static func notThere(_ commit: CommitID, _ ref: RefName) -> GitAnswer {
+        GitAnswer(
+            trouble: .missing, phrase: "\(commit.hex) never appeared on \(SafeText.shown(ref.full)) within \(FetchRetry.patience.inWords)")
+    }
+
+    private init(trouble: FetchRetry.Trouble, phrase: String) {
+        self.trouble = trouble
+        self.phrase = phrase
+    }
+}
+
+/// One run of git with what it wrote.
+private struct GitRun: Sendable {
+    let outcome: StepOutcome
+    /// At most 64 KB of both streams.
+    let text: String
+
+    func masked(_ secrets: [Secret]) -> String {
+        var mask = LogMask(secrets: secrets)
+        let bytes = mask.mask(Array(text.utf8)) + mask.finish()
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    static func run(_ command: Command, log: StepLog?) async throws -> GitRun {
+        let output = Mutex<[UInt8]>([])
+        let outcome = try await ChildProcess.run(command) { bytes in
+            log?.append(bytes)
+            output.withLock { $0 += bytes.prefix(max(0, 65536 - $0.count)) }
+        }
+        return GitRun(outcome: outcome, text: output.withLock { String(decoding: $0, as: UTF8.self) })
+    }
+}
+
+/// Lets one at a time have a thing that goes by a name, in the order in which they asked.
+private actor Turns {
+    private var taken: Set<String> = []
+    private var waiting: [String: [CheckedContinuation<Void, Never>]] = [:]
+
+    nonisolated func take<Result: Sendable>(_ name: String, _ body: () async throws -> Result) async rethrows -> Result {
+        await enter(name)
+        do {
+            let result = try await body()
+            await leave(name)
+            return result
+        } catch {
+            await leave(name)
+            throw error
+        }
+    }
+
+    private func enter(_ name: String) async {
+        if taken.insert(name).inserted { return }
+        await withCheckedContinuation { waiting[name, default: []].append($0) }
+    }
+
+    private func leave(_ name: String) {
+        guard var queue = waiting[name], !queue.isEmpty else {
+            taken.remove(name)
+            waiting[name] = nil
+            return
+        }
+        let next = queue.removeFirst()
+        waiting[name] = queue.isEmpty ? nil : queue
+        next.resume()
+    }
+}

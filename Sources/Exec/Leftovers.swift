@@ -1,0 +1,49 @@
+import Domain
+import Glibc
+
+/// Processes of a job that outlived the daemon that started them.
+package enum Leftovers {
+    /// Ends every process of this user that carries the job in its environment, and waits until they are gone, for at most 5 s.
+    ///
+    /// Both the job's number and its release directory must be there: the number alone may be another daemon's.
+    /// - Returns: how many there were.
+    package static func end(job: Int64, releaseDirectory: String) async -> Int {
+        let signs = ["BITTERN_JOB=\(job)", "BITTERN_RELEASE=\(releaseDirectory)"].map { Array($0.utf8) }
+        let found = processes(carrying: signs)
+        for process in found { kill(process, SIGKILL) }
+        for _ in 0..<250 where !processes(carrying: signs).isEmpty {
+            try? await Task.sleep(for: .milliseconds(20))  // cancelled: look again at once
+        }
+        return found.count
+    }
+
+    private static func processes(carrying signs: [[UInt8]]) -> [pid_t] {
+        guard let directory = opendir("/proc") else { return [] }
+        defer { closedir(directory) }
+        var found: [pid_t] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            guard let process = pid_t(name), process != getpid() else { continue }
+            let variables = environment(of: process).split(separator: 0)
+            if signs.allSatisfy({ sign in variables.contains { $0.elementsEqual(sign) } }) { found.append(process) }
+        }
+        return found
+    }
+
+    /// Empty for processes of other users, which are none of ours.
+    private static func environment(of process: pid_t) -> [UInt8] {
+        let descriptor = open("/proc/\(process)/environ", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return [] }
+        defer { close(descriptor) }
+        var all: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        while all.count < 1 << 21 {
+            let count = read(descriptor, &buffer, buffer.count)
+            guard count > 0 else { break }
+            all += buffer.prefix(count)
+        }
+        return all
+    }
+}

@@ -1,0 +1,57 @@
+package import Domain
+import Glibc
+
+/// One release under an app's root: `ROOT/releases/JOB-SHORTSHA`, and the link `ROOT/current` that makes one of them live.
+package struct ReleaseDirectory: Sendable, Equatable {
+    package let root: String
+    /// The release itself.
+    package let path: String
+
+    package init(root: String, path: String) {
+        self.root = root
+        self.path = path
+    }
+
+    /// Makes the directory empty and new; what an interrupted start left of it goes first.
+    package func create() throws {
+        try FileSystem.makeDirectory(root + "/releases", mode: 0o755)
+        try FileSystem.removeTree(path)
+        try FileSystem.makeDirectory(path, mode: 0o755)
+    }
+
+    /// Takes the directory away, unless it is the live one.
+    package func discard() throws {
+        guard !isLive else { throw ExecError(.file, "\(path) is live and stays") }
+        try FileSystem.removeTree(path)
+    }
+
+    /// Writes the file by which people and tools see what is in the release.
+    package func writeRevision(_ commit: CommitID) throws {
+        try FileSystem.writeFile(commit.hex + "\n", named: "REVISION", in: path, mode: 0o644)
+    }
+
+    /// Whether `current` points here.
+    package var isLive: Bool { FileSystem.target(ofLink: root + "/current") == linkTarget }
+
+    /// Switches `current` to this release by one rename: whoever looks sees the old release or the new one, whole. The release
+    /// is on the disk before, the link after.
+    package func activate() throws {
+        let link = root + "/current"
+        guard !FileSystem.isDirectory(link) else {
+            throw ExecError(.file, "\(link) is a directory, not a link; move it away")
+        }
+        try FileSystem.syncFileSystem(of: path)
+        let new = root + "/.current-\(path.split(separator: "/").last ?? "new")"
+        guard unlink(new) == 0 || errno == ENOENT else { throw ExecError.file("cannot replace \(new)") }
+        guard symlink(linkTarget, new) == 0 else { throw ExecError.file("cannot make the link \(new)") }
+        guard rename(new, link) == 0 else {
+            let cause = errno
+            unlink(new)
+            throw ExecError.file("cannot switch \(link)", cause)
+        }
+        try FileSystem.syncDirectory(root)
+    }
+
+    /// Relative, so that the root can be moved or mounted elsewhere.
+    private var linkTarget: String { "releases/" + (path.split(separator: "/").last ?? "") }
+}

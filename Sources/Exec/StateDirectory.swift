@@ -1,0 +1,37 @@
+import Glibc
+
+/// Where Bittern keeps its own things: `bittern.db`, `logs/`, `mirrors/`, `home/`.
+package struct StateDirectory: Sendable {
+    /// Absolute.
+    package let path: String
+
+    package init(path: String) {
+        self.path = path
+    }
+
+    package var ledger: String { path + "/bittern.db" }
+
+    /// Makes what is missing, for the daemon's user alone.
+    package func prepare() throws {
+        try FileSystem.makeDirectory(path, mode: 0o700)
+        for name in ["logs", "mirrors", "home"] { try FileSystem.makeDirectory(path + "/" + name, mode: 0o700) }
+    }
+
+    /// The log of one step; its directory may not be there yet.
+    package func log(job: Int64, position: Int, step: String) -> String {
+        let number = position < 10 ? "0\(position)" : "\(position)"
+        return "\(path)/logs/\(job)/\(number)-\(step).log"
+    }
+
+    func prepareLog(job: Int64, position: Int, step: String) throws -> String {
+        try FileSystem.makeDirectory("\(path)/logs/\(job)", mode: 0o700)
+        return log(job: job, position: position, step: step)
+    }
+
+    /// An app's HOME, kept between jobs.
+    package func home(app: String) -> String { "\(path)/home/\(app)" }
+
+    func prepareHome(app: String) throws {
+        try FileSystem.makeDirectory(home(app: app), mode: 0o700)
+    }
+}
