@@ -1,0 +1,24 @@
+package import Domain
+
+/// What the CLI may ask the daemon on the control socket: each request is a path of plain HTTP GET.
+package enum ControlPath: Sendable, Equatable {
+    case status
+    case apps
+    case jobs(app: String?, state: Job.State?, limit: Int)
+    case job(Int64)
+    /// A stream of ``LogFrame``s; with `follow` it goes on until the job has ended.
+    case log(Int64, step: String?, follow: Bool)
+
+    /// Path and query. App and step names hold no character that would need escaping.
+    package var text: String {
+        switch self {
+        case .status: "/status"
+        case .apps: "/apps"
+        case .jobs(let app, let state, let limit):
+            "/jobs?limit=\(limit)" + (app.map { "&app=\($0)" } ?? "") + (state.map { "&state=\($0.rawValue)" } ?? "")
+        case .job(let id): "/jobs/\(id)"
+        case .log(let id, let step, let follow):
+            "/jobs/\(id)/log?follow=\(follow ? 1 : 0)" + (step.map { "&step=\($0)" } ?? "")
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import FoundationEssentials
+
+/// One piece of a job's log on its way to the CLI: a line of JSON that says what follows, then that many bytes of output.
+package struct LogFrame: Sendable, Equatable {
+    package struct Head: Codable, Sendable, Equatable {
+        /// The step the bytes come from.
+        package var step: String?
+        /// The job has ended so; the last frame.
+        package var ended: String?
+        package var reason: String?
+        package var bytes: Int
+    }
+
+    package var head: Head
+    package var payload: [UInt8]
+
+    /// Output of a step; also sent empty, when a step begins.
+    package static func output(step: String, _ bytes: [UInt8]) -> LogFrame {
+        LogFrame(head: Head(step: step, bytes: bytes.count), payload: bytes)
+    }
+
+    /// The last frame: how the job ended, or that it still runs when nobody follows.
+    package static func end(state: String, reason: String?) -> LogFrame {
+        LogFrame(head: Head(ended: state, reason: reason, bytes: 0), payload: [])
+    }
+
+    package func encoded() throws -> [UInt8] {
+        Array(try JSONEncoder().encode(head)) + [0x0A] + payload
+    }
+}
+
+/// Takes a stream of bytes apart into frames, wherever the network cut it.
+package struct LogFrameReader: Sendable {
+    /// No head is longer; whoever sends more is not the daemon.
+    private static let headLimit = 16384
+    private var waiting: [UInt8] = []
+
+    package init() {}
+
+    package struct Malformed: Error {}
+
+    /// The frames that are whole now.
+    package mutating func read(_ bytes: some Sequence<UInt8>) throws -> [LogFrame] {
+        waiting += bytes
+        var frames: [LogFrame] = []
+        var rest = waiting[...]
+        while let line = rest.firstIndex(of: 0x0A) {
+            let head = try JSONDecoder().decode(LogFrame.Head.self, from: Data(rest[..<line]))
+            let begin = line + 1
+            guard head.bytes >= 0, rest.endIndex - begin >= head.bytes else { break }
+            frames.append(LogFrame(head: head, payload: Array(rest[begin..<begin + head.bytes])))
+            rest = rest[(begin + head.bytes)...]
+        }
+        waiting = Array(rest)
+        guard waiting.count <= Self.headLimit || waiting.prefix(Self.headLimit).contains(0x0A) else { throw Malformed() }
+        return frames
+    }
+}

@@ -1,0 +1,118 @@
+import ControlAPI
+import Domain
+import Exec
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import Storage
+
+/// What the daemon tells the CLI on the control socket.
+struct ControlResponder: Sendable {
+    let configuration: Configuration
+    let ledger: Ledger
+    let state: StateDirectory
+    let clock: WallClock
+    let version: String
+    let startedAt: Timestamp
+
+    private typealias Context = BasicRequestContext
+
+    /// Not a Hummingbird error, because those are answered in Hummingbird's own words.
+    private struct Refused: Error {
+        let status: HTTPResponse.Status
+        let sentence: String
+
+        init(_ status: HTTPResponse.Status, _ sentence: String) {
+            self.status = status
+            self.sentence = sentence
+        }
+    }
+
+    /// The handler for every connection of the listener.
+    func responder(logger: Logger) -> HTTPChannelHandler.Responder {
+        let routes = router().buildResponder()
+        return { @concurrent request, writer, channel in
+            let context = Context(source: ApplicationRequestContextSource(channel: channel, logger: logger))
+            let response: Response
+            do {
+                response = try await routes.respond(to: request, context: context)
+            } catch let error as Refused {
+                response = Self.failure(error.status, error.sentence)
+            } catch let error as HTTPError {
+                response = Self.failure(error.status, "the daemon does not know this request; is the CLI of another version?")
+            } catch {
+                response = Self.failure(.internalServerError, "\(error)")
+            }
+            try await writer.write(response: response.head, body: response.body)
+        }
+    }
+
+    private func router() -> Router<Context> {
+        let router = Router(context: Context.self)
+        router.get("/status") { _, _ in try await status() }
+        router.get("/apps") { _, _ in try Self.reply(configuration.apps.map(AppReply.init)) }
+        router.get("/jobs") { request, _ in try await jobs(request.uri.queryParameters) }
+        router.get("/jobs/:id") { _, context in try Self.reply(JobReply(try await job(context.parameters.require("id")))) }
+        router.get("/jobs/:id/log") { request, context in
+            try await log(of: job(context.parameters.require("id")), request.uri.queryParameters)
+        }
+        return router
+    }
+
+    private func status() async throws -> Response {
+        let names = configuration.apps.map(\.name)
+        let live = try await ledger.liveReleases()
+        let last = try await ledger.lastJobs(of: names)
+        let counts = try await ledger.queueCounts()
+        return try Self.reply(
+            StatusReply(
+                version: version, started_at: startedAt.rfc3339, workers: configuration.workers, queued: counts.queued,
+                running: counts.running,
+                apps: names.map { name in
+                    .init(app: name, live: live[name].map(ReleaseReply.init), last_job: last[name].map(JobReply.init), held: false)
+                }))
+    }
+
+    private func jobs(_ query: Parameters) async throws -> Response {
+        let app = query["app"].map(String.init)
+        if let app, !configuration.apps.contains(where: { $0.name == app }) {
+            throw Refused(.notFound, "there is no app \(SafeText.shown(app, limit: 80)); bittern apps lists them")
+        }
+        let state = query["state"].flatMap { Job.State(rawValue: String($0)) }
+        let limit = min(max(query["limit"].flatMap { Int($0) } ?? 20, 1), 10_000)
+        return try Self.reply(try await ledger.jobs(app: app, state: state, limit: limit).map(JobReply.init))
+    }
+
+    private func job(_ text: String) async throws -> Job {
+        guard let id = Int64(text), let job = try await ledger.job(id) else {
+            throw Refused(.notFound, "there is no job \(SafeText.shown(text, limit: 40)); bittern jobs lists them")
+        }
+        return job
+    }
+
+    private func log(of job: Job, _ query: Parameters) throws -> Response {
+        let step = query["step"].map(String.init)
+        let stream = LogStream(
+            ledger: ledger, state: state, job: job.id, onlyStep: step, follow: query["follow"] == "1")
+        return Response(
+            status: .ok, headers: [.contentType: "application/octet-stream"],
+            body: ResponseBody { @concurrent writer in
+                try await stream.send { try await writer.write(ByteBuffer(bytes: $0)) }
+                try await writer.finish(nil)
+            })
+    }
+
+    private static func reply(_ value: some Encodable) throws -> Response {
+        let data = try ReplyCoding.encode(value)
+        return Response(status: .ok, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: data)))
+    }
+
+    private static func failure(_ status: HTTPResponse.Status, _ sentence: String) -> Response {
+        let text = (try? ReplyCoding.encode(ErrorReply(sentence))) ?? Data()  // a string is always JSON
+        return Response(
+            status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: text)))
+    }
+}

@@ -1,0 +1,121 @@
+import Glibc
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOExtras
+import NIOPosix
+import ServiceLifecycle
+
+/// Where a listener takes its connections from.
+enum ListenerAddress: Sendable {
+    case tcp(host: String, port: Int)
+    /// The mode decides who may connect.
+    case unix(path: String, mode: UInt32)
+    /// A listening socket handed over by the service manager.
+    case inherited(CInt)
+}
+
+/// Serves HTTP/1.1 on one listening socket. It is bound, and connections wait, from the moment it is made; it is served by ``run()``
+/// until the daemon stops and every request that has begun is answered.
+///
+/// Hummingbird's own `Application` binds a host and port or a path only, never an inherited descriptor.
+struct HTTPListener<Child: ServerChildChannel>: Service {
+    private let child: Child
+    private let server: NIOAsyncChannel<Child.Value, Never>
+    private let quiescing: ServerQuiescingHelper
+    private let logger: Logger
+    /// For people: `127.0.0.1:8470`.
+    let description: String
+
+    /// - Throws: ``StartError`` with a sentence when the address is taken or not allowed.
+    init(_ address: ListenerAddress, _ child: Child, connections: Int, group: any EventLoopGroup, logger: Logger) async throws {
+        let quiescing = ServerQuiescingHelper(group: group)
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 4096)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            // One at a time, so that the limit is exact.
+            .serverChannelOption(.maxMessagesPerRead, value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
+                    try channel.pipeline.syncOperations.addHandler(ConnectionLimit(connections))
+                }
+            }
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+        let setUp: @Sendable (any Channel) -> EventLoopFuture<Child.Value> = { child.setup(channel: $0, logger: logger) }
+        do {
+            switch address {
+            case .tcp(let host, let port):
+                server = try await bootstrap.bind(host: host, port: port, serverBackPressureStrategy: nil, childChannelInitializer: setUp)
+            case .unix(let path, let mode):
+                try Self.removeStale(path)
+                server = try await bootstrap.bind(
+                    unixDomainSocketPath: path, serverBackPressureStrategy: nil, childChannelInitializer: setUp)
+                guard chmod(path, mode) == 0 else { throw IOError(errnoCode: errno, reason: "chmod") }
+            case .inherited(let descriptor):
+                server = try await bootstrap.bind(descriptor, serverBackPressureStrategy: nil, childChannelInitializer: setUp)
+            }
+        } catch {
+            throw StartError.cannotListen(on: Self.text(address), error)
+        }
+        self.child = child
+        self.quiescing = quiescing
+        self.logger = logger
+        description = Self.text(address, bound: server.channel.localAddress)
+    }
+
+    func run() async throws {
+        try await withGracefulShutdownHandler {
+            try await withThrowingDiscardingTaskGroup { connections in
+                try await server.executeThenClose { inbound in
+                    for try await connection in inbound {
+                        connections.addTask { await child.handle(value: connection, logger: logger) }
+                    }
+                }
+            }
+        } onGracefulShutdown: {
+            quiescing.initiateShutdown(promise: nil)
+        }
+    }
+
+    /// The node of a daemon that was killed is in the way; that of one that runs must stay.
+    private static func removeStale(_ path: String) throws {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
+        defer { close(descriptor) }
+        let address = try SocketAddress(unixDomainSocketPath: path)
+        let connected = address.withSockAddr { connect(descriptor, $0, socklen_t($1)) }
+        if connected == 0 { throw IOError(errnoCode: EADDRINUSE, reason: "connect") }
+        if errno == ECONNREFUSED { unlink(path) }
+    }
+
+    private static func text(_ address: ListenerAddress, bound: SocketAddress? = nil) -> String {
+        switch address {
+        case .tcp(let host, let port):
+            let shown = host.contains(":") ? "[\(host)]" : host
+            return "\(shown):\(bound?.port ?? port)"
+        case .unix(let path, _):
+            return path
+        case .inherited:
+            return "the socket of the service manager" + (bound?.port.map { " (port \($0))" } ?? "")
+        }
+    }
+}
+
+/// Why the daemon could not start; one sentence that says what to do.
+package struct StartError: Error, CustomStringConvertible {
+    package let description: String
+
+    init(_ sentence: String) {
+        description = sentence
+    }
+
+    static func cannotListen(on address: String, _ error: any Error) -> StartError {
+        if let error = error as? IOError {
+            let cause = String(cString: strerror(error.errnoCode))
+            return StartError(
+                "cannot listen on \(address): \(cause)" + (error.errnoCode == EADDRINUSE ? "; is another bittern running?" : ""))
+        }
+        return StartError("cannot listen on \(address): \(error)")
+    }
+}

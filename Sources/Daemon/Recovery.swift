@@ -1,0 +1,31 @@
+import Domain
+import Exec
+import Storage
+
+/// Examines, at start, the jobs that were running when a daemon died.
+struct Recovery: Sendable {
+    let ledger: Ledger
+    let reporter: Reporter
+    let clock: WallClock
+    let configuration: Configuration
+
+    /// Ends what is left of each job's step, looks whether its release went live, and queues it again.
+    ///
+    /// A release that is live stays: the job goes on after `activate`. One that is not is thrown away when the job starts anew.
+    func run() async throws {
+        for (job, release) in try await ledger.interruptedJobs() {
+            let leftovers = if let release { await Leftovers.end(job: job.id, releaseDirectory: release.path) } else { 0 }
+            if let release, release.state == .building, isLive(release) {
+                // The daemon died between the rename and the ledger's word for it.
+                try await ledger.releaseActivated(job: job.id, app: job.app, at: clock.now)
+            }
+            try await ledger.requeue(job: job.id, at: clock.now)
+            reporter.jobRecovered(job, leftovers: leftovers)
+        }
+    }
+
+    private func isLive(_ release: Release) -> Bool {
+        guard let app = configuration.apps.first(where: { $0.name == release.app }) else { return false }
+        return ReleaseDirectory(root: app.root, path: release.path).isLive
+    }
+}

@@ -1,0 +1,145 @@
+import Domain
+import Logging
+import Storage
+import Systemd
+
+/// Tells people what happens: one journal entry per event, with the fields by which it is found again.
+///
+/// The only place of the daemon that logs events; whoever turns an error into a decision says so here, once.
+struct Reporter: Sendable {
+    private let logger: Logger
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
+
+    func listening(_ where_: String) {
+        logger.info("listening on \(where_)")
+    }
+
+    func started(version: String, apps: Int, accounts: Int) {
+        logger.notice("bittern \(version) is ready: \(apps) app\(apps == 1 ? "" : "s"), \(accounts) account\(accounts == 1 ? "" : "s")")
+    }
+
+    func stopping() {
+        logger.notice("stopping")
+    }
+
+    func stopped() {
+        logger.notice("stopped")
+    }
+
+    func problem(_ sentence: String) {
+        logger.warning("\(sentence)")
+    }
+
+    // MARK: Deliveries
+
+    func accepted(_ accepted: AcceptedDelivery, _ delivery: Delivery) {
+        let base: Logger.Metadata = [
+            "delivery": "\(accepted.id)", "account": .string(delivery.account), "remote": .string(delivery.remoteAddress),
+        ]
+        for old in accepted.superseded {
+            event(
+                .jobSuperseded, .info, "job \(old.job) of \(old.app) was superseded by job \(old.by)",
+                ["app": .string(old.app), "job": "\(old.job)"])
+        }
+        for verdict in accepted.verdicts {
+            let fields = base.merging(Self.fields(of: verdict)) { _, new in new }
+            switch verdict.kind {
+            case .queued:
+                let commit = verdict.commit?.short ?? ""
+                event(.jobQueued, .info, "job \(verdict.job ?? 0) of \(verdict.app ?? "") queued: \(verdict.ref) at \(commit)", fields)
+            case .ignored:
+                logger.info(
+                    "delivery \(accepted.id): \(verdict.ref) ignored\(verdict.app.map { " for \($0)" } ?? ""): \(verdict.reason ?? "")",
+                    metadata: fields)
+            }
+        }
+        if accepted.verdicts.isEmpty {
+            logger.info("delivery \(accepted.id): \(delivery.event) needs nothing done", metadata: base)
+        }
+    }
+
+    func refused(status: Int, sentence: String, account: String?, remote: String, leftOut: Int) {
+        var fields: Logger.Metadata = ["remote": .string(remote)]
+        fields["account"] = account.map { .string($0) }
+        let more = leftOut > 0 ? " (\(leftOut) more from there were not shown)" : ""
+        event(.deliveryRefused, .warning, "a delivery from \(remote) was refused with \(status): \(sentence)\(more)", fields)
+    }
+
+    func deliveryNotStored(_ sentence: String, account: String?, remote: String) {
+        var fields: Logger.Metadata = ["remote": .string(remote)]
+        fields["account"] = account.map { .string($0) }
+        logger.error("a delivery from \(remote) was answered 503: \(sentence)", metadata: fields)
+    }
+
+    func refusalsNotKept(_ sentence: String) {
+        logger.warning("refused deliveries could not be written down, going on without: \(sentence)")
+    }
+
+    // MARK: Jobs
+
+    func jobStarted(_ job: Job) {
+        let again = job.attempt > 1 ? ", attempt \(job.attempt)" : ""
+        event(.jobStarted, .info, "job \(job.id) of \(job.app) started at \(job.commit.short)\(again)", Self.fields(of: job))
+    }
+
+    func stepEnded(_ job: Job, step: String, outcome: StepOutcome, took: Duration) {
+        var fields = Self.fields(of: job)
+        fields["step"] = .string(step)
+        logger.info("job \(job.id) of \(job.app): step \(step) \(outcome.recordedState.rawValue) after \(took.inWords)", metadata: fields)
+    }
+
+    func released(_ job: Job, path: String) {
+        event(.releaseActivated, .notice, "\(job.app): \(job.commit.short) is live as release \(job.id)", Self.fields(of: job))
+    }
+
+    func jobEnded(_ job: Job, _ end: JobEnd) {
+        let id: EventID =
+            switch end.state {
+            case .succeeded: .jobSucceeded
+            case .cancelled: .jobCancelled
+            case .superseded: .jobSuperseded
+            case .skipped: .jobSkipped
+            case .failed, .queued, .running: .jobFailed
+            }
+        let level: Logger.Level = end.state == .failed ? .error : .notice
+        event(id, level, "job \(job.id) of \(job.app) \(end.state.rawValue): \(end.reason)", Self.fields(of: job))
+    }
+
+    func jobPutBack(_ job: Job) {
+        logger.notice("job \(job.id) of \(job.app) was put back into the queue", metadata: Self.fields(of: job))
+    }
+
+    func jobRecovered(_ job: Job, leftovers: Int) {
+        let ended = leftovers > 0 ? "; \(leftovers) processes of it were ended" : ""
+        logger.warning(
+            "job \(job.id) of \(job.app) was running when the daemon died and is queued again\(ended)", metadata: Self.fields(of: job))
+    }
+
+    func ledgerTrouble(_ sentence: String) {
+        logger.error("\(sentence); trying again")
+    }
+
+    private func event(_ id: EventID, _ level: Logger.Level, _ sentence: String, _ fields: Logger.Metadata) {
+        var fields = fields
+        fields[EventID.metadataKey] = id.metadataValue
+        logger.log(level: level, "\(sentence)", metadata: fields)
+    }
+
+    private static func fields(of job: Job) -> Logger.Metadata {
+        var fields: Logger.Metadata = ["app": .string(job.app), "job": "\(job.id)", "commit": .string(job.commit.hex)]
+        fields["ref"] = job.ref.map { .string($0.full) }
+        fields["delivery"] = job.delivery.map { "\($0)" }
+        return fields
+    }
+
+    private static func fields(of verdict: Verdict) -> Logger.Metadata {
+        var fields: Logger.Metadata = ["ref": .string(verdict.ref)]
+        fields["app"] = verdict.app.map { .string($0) }
+        fields["job"] = verdict.job.map { "\($0)" }
+        fields["commit"] = verdict.commit.map { .string($0.hex) }
+        return fields
+    }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+
+/// Commands that the manual names and a later version brings: they are known, and say so.
+enum LaterCommands {
+    static let all: [any ParsableCommand.Type] = [
+        Later<Releases>.self, Later<Deploy>.self, Later<Rollback>.self, Later<Cancel>.self, Later<Retry>.self, Later<Hold>.self,
+        Later<Resume>.self, Later<Deliveries>.self, Later<Delivery>.self, Later<Replay>.self, Later<Explain>.self,
+        Later<Simulate>.self, Later<Accounts>.self, Later<Account>.self, Later<Hooks>.self, Later<Metrics>.self, Later<Cache>.self,
+        Later<Reload>.self, Later<Doctor>.self, Later<Backup>.self, Later<Runner>.self, Later<Step>.self,
+    ]
+
+    protocol Name {
+        static var name: String { get }
+    }
+
+    struct Later<Command: Name>: ParsableCommand {
+        static var configuration: CommandConfiguration {
+            CommandConfiguration(commandName: Command.name, abstract: "Not supported yet.", shouldDisplay: false)
+        }
+
+        @Argument(parsing: .captureForPassthrough)
+        var arguments: [String] = []
+
+        func run() throws {
+            throw Failure(.failed, "bittern \(Command.name) is not supported yet; bittern --help lists what is")
+        }
+    }
+
+    enum Releases: Name { static let name = "releases" }
+    enum Deploy: Name { static let name = "deploy" }
+    enum Rollback: Name { static let name = "rollback" }
+    enum Cancel: Name { static let name = "cancel" }
+    enum Retry: Name { static let name = "retry" }
+    enum Hold: Name { static let name = "hold" }
+    enum Resume: Name { static let name = "resume" }
+    enum Deliveries: Name { static let name = "deliveries" }
+    enum Delivery: Name { static let name = "delivery" }
+    enum Replay: Name { static let name = "replay" }
+    enum Explain: Name { static let name = "explain" }
+    enum Simulate: Name { static let name = "simulate" }
+    enum Accounts: Name { static let name = "accounts" }
+    enum Account: Name { static let name = "account" }
+    enum Hooks: Name { static let name = "hooks" }
+    enum Metrics: Name { static let name = "metrics" }
+    enum Cache: Name { static let name = "cache" }
+    enum Reload: Name { static let name = "reload" }
+    enum Doctor: Name { static let name = "doctor" }
+    enum Backup: Name { static let name = "backup" }
+    enum Runner: Name { static let name = "runner" }
+    enum Step: Name { static let name = "step" }
+}

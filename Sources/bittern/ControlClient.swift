@@ -1,0 +1,135 @@
+import ArgumentParser
+import AsyncHTTPClient
+import ControlAPI
+import FoundationEssentials
+import Glibc
+import NIOCore
+import NIOHTTP1
+
+/// Where the daemon is asked, and how the answer is shown: the options of every command that reads.
+struct ReadOptions: ParsableArguments {
+    @OptionGroup var connection: ConnectionOptions
+
+    @Flag(help: "Print JSON instead of text for people.")
+    var json = false
+}
+
+struct ConnectionOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The daemon's control socket.", discussion: "Default: $BITTERN_SOCKET, or /run/bittern/control.sock.", valueName: "path"))
+    var socket: String?
+
+    /// `--socket`, `$BITTERN_SOCKET`, the packaged place, and for an ordinary user without one their own.
+    var path: String {
+        if let socket { return socket }
+        if let named = getenv("BITTERN_SOCKET"), named.pointee != 0 { return String(cString: named) }
+        let packaged = "/run/bittern/control.sock"
+        if geteuid() != 0, access(packaged, F_OK) != 0, let runtime = getenv("XDG_RUNTIME_DIR"), runtime.pointee != 0 {
+            return String(cString: runtime) + "/bittern/control.sock"
+        }
+        return packaged
+    }
+}
+
+/// Asks the daemon over its control socket.
+struct ControlClient {
+    /// Whatever the daemon says about itself is far smaller.
+    private static let replyLimit = 256 << 20
+
+    let socket: String
+
+    init(_ options: ConnectionOptions) {
+        socket = options.path
+    }
+
+    /// The reply as the daemon wrote it.
+    func get(_ path: ControlPath) async throws -> Data {
+        try await withResponse(path) { body in
+            var data = Data()
+            for try await part in body {
+                guard data.count + part.readableBytes <= Self.replyLimit else { throw Failure(.failed, "the daemon's answer is too long") }
+                data.append(contentsOf: part.readableBytesView)
+            }
+            return data
+        }
+    }
+
+    func get<Reply: Decodable>(_ path: ControlPath, as type: Reply.Type) async throws -> Reply {
+        try ReplyCoding.decode(type, from: try await get(path))
+    }
+
+    /// A reply that goes on for as long as it likes.
+    func stream(_ path: ControlPath, _ receive: ([UInt8]) async throws -> Void) async throws {
+        try await withResponse(path) { body in
+            for try await part in body { try await receive(Array(part.readableBytesView)) }
+        }
+    }
+
+    private func withResponse<Result>(_ path: ControlPath, _ body: (HTTPClientResponse.Body) async throws -> Result) async throws -> Result
+    {
+        try checkSocket()
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        let client = HTTPClient(configuration: configuration)
+        do {
+            let response = try await client.execute(HTTPClientRequest(url: url(path)), deadline: .distantFuture)
+            guard response.status == .ok else {
+                let data = try await response.body.collect(upTo: 65536)
+                let sentence =
+                    (try? ReplyCoding.decode(ErrorReply.self, from: Data(data.readableBytesView)).error)
+                    ?? "the daemon answered \(response.status.code)"
+                throw Failure(response.status == .notFound ? .notFound : .failed, sentence)
+            }
+            let result = try await body(response.body)
+            try await client.shutdown()
+            return result
+        } catch {
+            try? await client.shutdown()  // the first error is the one to tell
+            if error is Failure { throw error }
+            throw Failure(.noDaemon, "the daemon stopped answering on \(socket): \(error)")
+        }
+    }
+
+    /// Says why nobody answers in the kernel's own terms.
+    private func checkSocket() throws {
+        let address: SocketAddress
+        do {
+            address = try SocketAddress(unixDomainSocketPath: socket)
+        } catch {
+            throw Failure(.usage, "\(socket) is too long for a socket's path")
+        }
+        let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        guard address.withSockAddr({ connect(descriptor, $0, socklen_t($1)) }) != 0 else { return }
+        switch errno {
+        case EACCES:
+            throw Failure(.failed, "you may not use \(socket); its group may (sudo, or become a member)")
+        case ENOENT, ECONNREFUSED:
+            throw Failure(.noDaemon, "the daemon does not run (nobody answers on \(socket)); start it with: systemctl start bittern")
+        default:
+            throw Failure(.noDaemon, "the daemon does not answer on \(socket): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    private func url(_ path: ControlPath) -> String {
+        let host = socket.utf8.map { byte -> String in
+            let isPlain = (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
+            let hex = String(byte, radix: 16, uppercase: true)
+            return isPlain ? String(UnicodeScalar(byte)) : "%" + (hex.count < 2 ? "0" : "") + hex
+        }.joined()
+        return "http+unix://" + host + path.text
+    }
+}
+
+extension ReadOptions {
+    /// Asks once and prints the answer as JSON or, through `text`, for people.
+    func show<Reply: Decodable>(_ path: ControlPath, as type: Reply.Type, text: (Reply) -> String) async throws {
+        let data = try await ControlClient(connection).get(path)
+        if json {
+            Terminal.write(Array(data) + [0x0A])
+        } else {
+            Terminal.print(text(try ReplyCoding.decode(type, from: data)))
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import ControlAPI
+import Domain
+import Glibc
+
+/// Standard output and standard error, and what is known of whoever reads them.
+enum Terminal {
+    /// Whether standard output is a terminal.
+    static var isInteractive: Bool { isatty(STDOUT_FILENO) == 1 }
+
+    /// Colours only on a terminal, and not for those who do not want them (https://no-color.org).
+    static var hasColours: Bool { isInteractive && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true) }
+
+    static func tell(_ line: String) {
+        write(Array((line + "\n").utf8), to: STDERR_FILENO)
+    }
+
+    static func write(_ bytes: [UInt8], to descriptor: Int32 = STDOUT_FILENO) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count > 0 {
+                rest = rest.dropFirst(count)
+            } else if errno != EINTR {
+                return  // nobody reads any more; a broken pipe has ended the process before
+            }
+        }
+    }
+
+    static func print(_ text: String) {
+        write(Array((text + "\n").utf8))
+    }
+
+    /// Local time with its zone, for people: `2026-11-21 12:42:07 CET`.
+    static func localTime(_ rfc3339: String?) -> String {
+        guard let rfc3339 else { return "-" }
+        guard let time = Timestamp(rfc3339: rfc3339) else { return rfc3339 }
+        var seconds = time_t(time.milliseconds / 1000)
+        var parts = tm()
+        localtime_r(&seconds, &parts)
+        var buffer = [CChar](repeating: 0, count: 64)
+        let length = strftime(&buffer, buffer.count, "%Y-%m-%d %H:%M:%S %Z", &parts)
+        return String(decoding: buffer.prefix(length).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}
+
+/// Rows of text in columns as wide as their widest cell; the last column is as long as it is.
+struct Table {
+    private var rows: [[String]]
+
+    init(_ header: [String]) {
+        rows = [header]
+    }
+
+    /// Whatever is in the cells comes out harmless.
+    mutating func add(_ cells: [String]) {
+        rows.append(cells.map { SafeText.shown($0) })
+    }
+
+    var text: String {
+        let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            let cells = zip(row, widths).map { cell, width in cell + String(repeating: " ", count: width - cell.count) }
+            return cells.joined(separator: "  ").trimmingTrailingSpaces
+        }.joined(separator: "\n")
+    }
+}
+
+extension String {
+    fileprivate var trimmingTrailingSpaces: String {
+        var text = self[...]
+        while text.last == " " { text.removeLast() }
+        return String(text)
+    }
+}
