@@ -115,6 +115,34 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
 
+        // What the tests of several rooms share: a real git host, web server, ssh daemon, and the real bittern.
+        .target(
+            name: "RealParts",
+            dependencies: [
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ],
+            path: "Tests/RealParts",
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(name: "HouseTests", swiftSettings: swiftSettings),
         .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: swiftSettings),
+        .testTarget(name: "ProvidersTests", dependencies: ["Domain", "Providers"], exclude: ["Fixtures"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "StorageTests",
+            dependencies: ["Domain", "RealParts", "Storage", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(name: "ExecTests", dependencies: ["Domain", "Exec", "RealParts"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "SystemdTests",
+            dependencies: ["Systemd", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(name: "DaemonTests", dependencies: ["Daemon", "Domain"], swiftSettings: swiftSettings),
+        .testTarget(name: "RealPartsTests", dependencies: ["RealParts"], swiftSettings: swiftSettings),
+        // The binary itself: SwiftPM builds it along because the tests depend on it.
+        .testTarget(name: "EndToEndTests", dependencies: ["RealParts", "bittern"], swiftSettings: swiftSettings),
     ]
 )

@@ -1,5 +1,5 @@
-import CoreFoundation
 package import Domain
+import Exec
 import Glibc
 
 /// Reads the configuration from disk: the main file at `path`, every app file of its apps directory, and every secret they name.
@@ -117,13 +117,12 @@ extension ConfigurationFile {
 /// What is at `path`, not following a final link.
 @Sendable
 private func fileKind(_ path: String) -> ConfigurationSurroundings.FileKind? {
-    var status = stat()
-    guard lstat(path, &status) == 0 else { return nil }
-    switch status.st_mode & S_IFMT {
-    case S_IFREG: return .file
-    case S_IFDIR: return .directory
-    case S_IFLNK: return .symbolicLink
-    default: return .other
+    switch FileSystem.kind(of: path) {
+    case .file: .file
+    case .directory: .directory
+    case .symbolicLink: .symbolicLink
+    case .other: .other
+    case nil: nil
     }
 }
 

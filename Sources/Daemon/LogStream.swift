@@ -37,15 +37,15 @@ struct LogStream: Sendable {
 
     @concurrent private func send(_ step: StepRecord, _ write: @concurrent (_ bytes: [UInt8]) async throws -> Void) async throws {
         try await write(LogFrame.output(step: step.name, []).encoded())
-        let path = state.log(job: job, position: step.position, step: step.name)
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
-        // A step that ended before it could write has no log.
-        guard descriptor >= 0 else { return }
-        defer { close(descriptor) }
+        let path = state.log(StepID(job: job, start: step.start, position: step.position), step: step.name)
+        var descriptor: Int32 = -1
+        defer { if descriptor >= 0 { close(descriptor) } }
         while true {
             // Asked before the file is read: what was written before the step ended is read after.
             let isOver = follow ? try await hasEnded(step) : true
-            try await sendRest(of: descriptor, step: step.name, write)
+            // A step that has just begun has no file yet, one that could not begin never gets any.
+            if descriptor < 0 { descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) }
+            if descriptor >= 0 { try await sendRest(of: descriptor, step: step.name, write) }
             if isOver || Task.isShuttingDownGracefully { return }
             try await Task.sleep(for: Self.pause)
         }
@@ -64,6 +64,6 @@ struct LogStream: Sendable {
 
     private func hasEnded(_ step: StepRecord) async throws -> Bool {
         guard let job = try await ledger.job(job) else { return true }
-        return job.steps.first { $0.position == step.position }?.state != .running
+        return job.steps.first { $0.position == step.position && $0.start == step.start }?.state != .running
     }
 }

@@ -63,6 +63,8 @@ package struct Job: Sendable, Equatable {
 package struct StepRecord: Sendable, Equatable {
     package enum State: String, Sendable, CaseIterable { case running, succeeded, failed, cancelled }
 
+    /// Which start of the job it belongs to, from 1.
+    package var start: Int64
     /// From 0 in the order of the plan.
     package var position: Int
     package var name: String
@@ -73,9 +75,10 @@ package struct StepRecord: Sendable, Equatable {
     package var finishedAt: Timestamp?
 
     package init(
-        position: Int, name: String, state: State, exitStatus: Int32? = nil, signal: Int32? = nil, startedAt: Timestamp,
+        start: Int64 = 1, position: Int, name: String, state: State, exitStatus: Int32? = nil, signal: Int32? = nil, startedAt: Timestamp,
         finishedAt: Timestamp? = nil
     ) {
+        self.start = start
         self.position = position
         self.name = name
         self.state = state

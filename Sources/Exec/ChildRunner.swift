@@ -37,7 +37,7 @@ package actor ChildRunner: StepRunner {
     private func perform(_ order: StepOrder) async -> StepOutcome {
         let log: StepLog
         do {
-            let path = try state.prepareLog(job: order.job.id, position: order.id.position, step: order.step.name)
+            let path = try state.prepareLog(order.id, step: order.step.name)
             log = try StepLog(path: path, mask: LogMask(secrets: order.secrets), limit: order.app.logLimit)
         } catch {
             return .failed(reason: "\(error)")

@@ -20,11 +20,22 @@ package enum FileSystem {
         }
     }
 
-    /// Whether `path` is a directory, a link to one not counted.
-    package static func isDirectory(_ path: String) -> Bool {
+    package enum Kind: Sendable, Equatable { case file, directory, symbolicLink, other }
+
+    /// What is at `path`, not following a final link; nil: nothing, or nothing this user may see.
+    package static func kind(of path: String) -> Kind? {
         var status = stat()
-        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        guard lstat(path, &status) == 0 else { return nil }
+        switch status.st_mode & S_IFMT {
+        case S_IFREG: return .file
+        case S_IFDIR: return .directory
+        case S_IFLNK: return .symbolicLink
+        default: return .other
+        }
     }
+
+    /// Whether `path` is a directory, a link to one not counted.
+    package static func isDirectory(_ path: String) -> Bool { kind(of: path) == .directory }
 
     /// Removes a directory with all that is in it, without ever following a link; nothing there is no error.
     package static func removeTree(_ path: String) throws {

@@ -17,15 +17,15 @@ package struct StateDirectory: Sendable {
         for name in ["logs", "mirrors", "home"] { try FileSystem.makeDirectory(path + "/" + name, mode: 0o700) }
     }
 
-    /// The log of one step; its directory may not be there yet.
-    package func log(job: Int64, position: Int, step: String) -> String {
-        let number = position < 10 ? "0\(position)" : "\(position)"
-        return "\(path)/logs/\(job)/\(number)-\(step).log"
+    /// The log of one step in one start of its job; neither file nor directory need be there yet.
+    package func log(_ id: StepID, step: String) -> String {
+        let number = id.position < 10 ? "0\(id.position)" : "\(id.position)"
+        return "\(path)/logs/\(id.job)/\(id.start)-\(number)-\(step).log"
     }
 
-    func prepareLog(job: Int64, position: Int, step: String) throws -> String {
-        try FileSystem.makeDirectory("\(path)/logs/\(job)", mode: 0o700)
-        return log(job: job, position: position, step: step)
+    func prepareLog(_ id: StepID, step: String) throws -> String {
+        try FileSystem.makeDirectory("\(path)/logs/\(id.job)", mode: 0o700)
+        return log(id, step: step)
     }
 
     /// An app's HOME, kept between jobs.

@@ -52,7 +52,7 @@ extension Job {
 extension StepRecord {
     init(row: Row) throws {
         self.init(
-            position: row["position"], name: row["name"], state: try row.value("state", as: State.self),
+            start: row["start"], position: row["position"], name: row["name"], state: try row.value("state", as: State.self),
             exitStatus: row["exit_status"], signal: row["signal"],
             startedAt: try row.required(row.time("started_at"), "started_at"), finishedAt: row.time("finished_at"))
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Daemon
 import Domain
 import FoundationEssentials
+import Glibc
 
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,11 +15,16 @@ struct Check: ParsableCommand {
     func run() throws {
         let reading = loadConfiguration(
             at: file, environment: ProcessInfo.processInfo.environment, hostName: ProcessInfo.processInfo.hostName,
-            uncheckedCredentials: .listed)
+            uncheckedCredentials: .listed, secretsGroup: Self.daemonGroup)
         reading.problems.forEach { Terminal.tell($0.line) }
         reading.notChecked.forEach { Terminal.print("not checked: credential \($0)") }
         guard let configuration = reading.configuration else { throw Failure(.usage, nil) }
         Terminal.print(Self.summary(of: configuration, file: file))
+    }
+
+    /// Root checks for the packaged daemon, whose group may read its secrets; anybody else for themselves.
+    private static var daemonGroup: UInt32? {
+        geteuid() == 0 ? getgrnam("bittern")?.pointee.gr_gid : nil
     }
 
     static func summary(of configuration: Configuration, file: String) -> String {

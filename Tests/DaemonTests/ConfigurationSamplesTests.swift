@@ -1,0 +1,51 @@
+import Daemon
+import Domain
+import Foundation
+import Testing
+
+/// The sample files in `etc/` are the manual's other half, so they must be right and whole.
+struct ConfigurationSamplesTests {
+    private static let samples = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../etc").standardized.path
+
+    @Test("the sample files load as they are")
+    func samplesLoad() throws {
+        let folder = try ConfigurationFolder()
+        for name in ["acme-hook", "acme-token", "shop-db"] { try folder.write(name, "0123456789abcdef") }
+        let reading = loadConfiguration(
+            at: Self.samples + "/bittern.yaml",
+            environment: ["CREDENTIALS_DIRECTORY": folder.path, "NPM_TOKEN": "secret-token"], hostName: "web1"
+        )
+        #expect(reading.problems.map(\.line) == [])
+        #expect(reading.configuration?.accounts.keys.sorted() == ["acme"])
+        #expect(reading.configuration?.apps.map(\.name) == ["shop"])
+    }
+
+    @Test("the sample files explain every key", arguments: ConfigurationPlace.allCases)
+    func samplesExplain(place: ConfigurationPlace) throws {
+        let isOfApp = [.app, .defaults, .step, .health, .limits, .notify].contains(place)
+        let text = try String(contentsOfFile: Self.samples + (isOfApp ? "/apps.d/shop.yaml" : "/bittern.yaml"), encoding: .utf8)
+        for key in place.keys {
+            let isThere =
+                text.contains("\(key):") || (place == .step && text.contains("#   \(key) "))
+                || (place == .notify && text.contains("run, and \(key),"))
+            #expect(isThere, "\(key)")
+        }
+    }
+
+    @Test(
+        "what is commented out in the sample files is taken when it is let in, or said to be not supported yet", arguments: [true, false])
+    func samplesAreHonest(isMain: Bool) throws {
+        let text = try String(contentsOfFile: Self.samples + (isMain ? "/bittern.yaml" : "/apps.d/shop.yaml"), encoding: .utf8)
+        var examples = 0
+        for paragraph in text.components(separatedBy: "\n\n") {
+            for line in paragraph.components(separatedBy: "\n") where line.wholeMatch(of: /# [a-z_]+: .+/) != nil {
+                let example = String(line.dropFirst(2))
+                let refusals = try isMain ? problems(inMain: example) : problems(inApp: example)
+                let isLater = refusals.contains { $0.hasSuffix("not supported yet") }
+                #expect(isLater == paragraph.contains("ot supported yet."), "\(example): \(refusals)")
+                examples += 1
+            }
+        }
+        #expect(examples > (isMain ? 10 : 25))
+    }
+}
