@@ -51,13 +51,14 @@ package struct Assembly: Sendable {
         inherited.unusable.forEach { reporter.problem("\($0)") }
         let ledger = try Ledger(path: state.ledger)
         let board = StatusBoard(ledger: ledger, notifier: notifier, clock: clock)
-        let dispatcher = dispatcher(ledger: ledger, reporter: reporter, board: board, state: state)
+        let mirrors = GitMirrors(state: state)
+        let dispatcher = dispatcher(ledger: ledger, reporter: reporter, board: board, state: state, mirrors: mirrors)
         let refusals = RefusalDesk(ledger: ledger, reporter: reporter)
 
         let hooks = try await hooksListeners(inherited.hooks, ledger, refusals, reporter) { dispatcher.wake() }
         let control = try await controlListeners(inherited.control, ledger, state)
         for listener in hooks + control { reporter.listening(listener.description) }
-        try await Recovery(ledger: ledger, reporter: reporter, clock: clock, configuration: configuration).run()
+        try await Recovery(ledger: ledger, reporter: reporter, clock: clock, configuration: configuration, mirrors: mirrors).run()
 
         notifier.ready(status: await board.text)
         reporter.started(version: version, apps: configuration.apps.count, accounts: configuration.accounts.count)
@@ -83,13 +84,14 @@ package struct Assembly: Sendable {
         try await group.run()
     }
 
-    private func dispatcher(ledger: Ledger, reporter: Reporter, board: StatusBoard, state: StateDirectory) -> Dispatcher {
-        let mirrors = GitMirrors(state: state)
+    private func dispatcher(
+        ledger: Ledger, reporter: Reporter, board: StatusBoard, state: StateDirectory, mirrors: GitMirrors
+    ) -> Dispatcher {
         let workers = (0..<configuration.workers).map { number in
             let executor = SerialQueueExecutor(label: "worker.\(number)")
             return Worker(
                 executor: executor, runner: ChildRunner(executor: executor, state: state, mirrors: mirrors), ledger: ledger,
-                reporter: reporter, clock: clock, progress: { running in Task { await board.stepStarted(running) } })
+                reporter: reporter, clock: clock, progress: { await board.stepStarted($0) })
         }
         return Dispatcher(
             configuration: configuration, ledger: ledger, reporter: reporter, statusBoard: board, clock: clock, state: state,

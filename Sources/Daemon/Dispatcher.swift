@@ -55,13 +55,20 @@ actor Dispatcher: Service {
                 claimed = try await ledger.claim(at: clock.now)
             } catch {
                 reporter.ledgerTrouble("no job could be claimed: \(error)")
-                try? await Task.sleep(for: .seconds(1))  // cancelled: the loop ends by itself
-                continue
+                return wakeLater()
             }
             guard let claimed else { break }
             await give(claimed, to: worker)
         }
         await statusBoard.queueChanged()
+    }
+
+    /// The ledger could not be asked; nobody else will say when it can.
+    private func wakeLater() {
+        Task {
+            try await Task.sleep(for: .seconds(1))
+            wake()
+        }
     }
 
     private func give(_ claimed: ClaimedJob, to worker: Int) async {

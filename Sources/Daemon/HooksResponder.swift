@@ -42,14 +42,23 @@ struct HooksResponder: Sendable {
         try await body.finish(nil)
     }
 
-    private static func collect(_ body: RequestBody, limit: Int, _ reserved: Reservation) async throws -> ByteBuffer {
+    @concurrent private static func collect(_ body: RequestBody, limit: Int, _ reserved: Reservation) async throws -> ByteBuffer {
         var collected = ByteBuffer()
-        for try await part in body {
+        var parts = body.makeAsyncIterator()
+        while let part = try await next(&parts) {
             guard collected.readableBytes + part.readableBytes <= limit else { throw Refusal.tooLarge(limit) }
             guard reserved.take(part.readableBytes) else { throw BodyLoad.TooMuch() }
             collected.writeImmutableBuffer(part)
         }
         return collected
+    }
+
+    @concurrent private static func next(_ parts: inout RequestBody.AsyncIterator) async throws -> ByteBuffer? {
+        do {
+            return try await parts.next()
+        } catch {
+            throw Intake.SenderGone()
+        }
     }
 
     /// The sender; or, when that is a proxy we trust, whom the proxy names last that is no such proxy itself.

@@ -23,6 +23,9 @@ struct Intake: Sendable {
     /// Reads the body; throws ``Refusal`` when it is too large.
     typealias Body = @Sendable (_ limit: Int) async throws -> ByteBuffer
 
+    /// The body did not arrive whole; nobody waits for the answer any more.
+    struct SenderGone: Error {}
+
     private struct Door: Sendable {
         let account: Account
         let provider: any Provider
@@ -75,6 +78,9 @@ struct Intake: Sendable {
         } catch let error as LedgerError {
             reporter.deliveryNotStored(error.sentence, account: account, remote: request.remoteAddress)
             return .unavailable("the delivery could not be stored; send it again later")
+        } catch is SenderGone {
+            reporter.senderGone(account: account, remote: request.remoteAddress)
+            return .unavailable("the request did not arrive whole; send it again")
         } catch {
             reporter.deliveryNotStored("\(error)", account: account, remote: request.remoteAddress)
             return .unavailable("the delivery could not be taken; send it again later")

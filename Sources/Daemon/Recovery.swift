@@ -8,13 +8,14 @@ struct Recovery: Sendable {
     let reporter: Reporter
     let clock: WallClock
     let configuration: Configuration
+    let mirrors: GitMirrors
 
     /// Ends what is left of each job's step, looks whether its release went live, and queues it again.
     ///
     /// A release that is live stays: the job goes on after `activate`. One that is not is thrown away when the job starts anew.
     func run() async throws {
         for (job, release) in try await ledger.interruptedJobs() {
-            let leftovers = if let release { await Leftovers.end(job: job.id, releaseDirectory: release.path) } else { 0 }
+            let leftovers = await endLeftovers(of: job, release)
             if let release, release.state == .building, isLive(release) {
                 // The daemon died between the rename and the ledger's word for it.
                 try await ledger.releaseActivated(job: job.id, app: job.app, at: clock.now)
@@ -22,6 +23,14 @@ struct Recovery: Sendable {
             try await ledger.requeue(job: job.id, at: clock.now)
             reporter.jobRecovered(job, leftovers: leftovers)
         }
+        mirrors.removeStaleLocks()
+    }
+
+    private func endLeftovers(of job: Job, _ release: Release?) async -> Int {
+        let planned = configuration.apps.first { $0.name == job.app }
+            .map { Plan.releaseDirectory(root: $0.root, job: job.id, commit: job.commit) }
+        guard let directory = release?.path ?? planned else { return 0 }
+        return await Leftovers.end(job: job.id, releaseDirectory: directory)
     }
 
     private func isLive(_ release: Release) -> Bool {

@@ -74,6 +74,12 @@ struct Reporter: Sendable {
         logger.error("a delivery from \(remote) was answered 503: \(sentence)", metadata: fields)
     }
 
+    func senderGone(account: String?, remote: String) {
+        var fields: Logger.Metadata = ["remote": .string(remote)]
+        fields["account"] = account.map { .string($0) }
+        logger.info("a request from \(remote) did not arrive whole", metadata: fields)
+    }
+
     func refusalsNotKept(_ sentence: String) {
         logger.warning("refused deliveries could not be written down, going on without: \(sentence)")
     }

@@ -11,7 +11,7 @@ actor Worker {
     private let ledger: Ledger
     private let reporter: Reporter
     private let clock: WallClock
-    private let progress: @Sendable (StatusSentence.Running) -> Void
+    private let progress: @Sendable (StatusSentence.Running) async -> Void
 
     /// The job at hand.
     private var machine: JobMachine?
@@ -23,7 +23,7 @@ actor Worker {
     ///   - progress: told what runs, whenever that changes.
     init(
         executor: SerialQueueExecutor, runner: any StepRunner, ledger: Ledger, reporter: Reporter, clock: WallClock,
-        progress: @escaping @Sendable (StatusSentence.Running) -> Void
+        progress: @escaping @Sendable (StatusSentence.Running) async -> Void
     ) {
         self.executor = executor
         self.runner = runner
@@ -73,7 +73,7 @@ actor Worker {
 
     private func perform(_ order: StepOrder) async -> StepOutcome {
         let began = clock.now
-        progress(StatusSentence.Running(app: order.app.name, commit: order.job.commit, step: order.step.name, since: began))
+        await progress(StatusSentence.Running(app: order.app.name, commit: order.job.commit, step: order.step.name, since: began))
         await durably {
             if order.step.work == .checkout {
                 try await self.ledger.releaseBegun(

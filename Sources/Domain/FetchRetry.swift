@@ -13,7 +13,8 @@ package struct FetchRetry: Sendable, Equatable {
     /// How long the forge may be behind its own hook.
     package static let patience: Duration = .seconds(30)
 
-    private var attempt = 0
+    private var missed = 0
+    private var stumbled = 0
 
     package init() {}
 
@@ -21,16 +22,18 @@ package struct FetchRetry: Sendable, Equatable {
     ///
     /// - Parameter elapsed: since the first try began.
     package mutating func delay(after trouble: Trouble, elapsed: Duration) -> Duration? {
-        attempt += 1
         switch trouble {
         case .final:
             return nil
         case .unreachable:
-            guard attempt <= 3 else { return nil }
-            return .milliseconds(500 << attempt)
+            // Counted apart: a network that stumbles while the forge is waited for gets its own three chances.
+            stumbled += 1
+            guard stumbled <= 3 else { return nil }
+            return .milliseconds(500 << stumbled)
         case .missing:
             guard elapsed < Self.patience else { return nil }
-            let wanted: Duration = .milliseconds(min(4000, 125 << min(attempt, 6)))
+            missed += 1
+            let wanted: Duration = .milliseconds(min(4000, 125 << min(missed, 6)))
             return min(wanted, Self.patience - elapsed)
         }
     }

@@ -136,12 +136,14 @@ package struct JobMachine: Sendable, Equatable {
     }
 
     private mutating func stoppedStepEnded(_ step: Int, _ outcome: StepOutcome, _ why: Stop) -> Action {
+        // The end of a step may cross the order to stop it: one that had done its work counts as done.
+        let done = outcome == .succeeded ? step + 1 : step
         switch why {
         case .cancel:
-            return end(JobEnd(.cancelled, "cancelled during step \"\(steps[step].name)\"" + afterActivation(step)))
+            return end(JobEnd(.cancelled, "cancelled during step \"\(steps[step].name)\"" + afterActivation(done)))
         case .jobLimit:
             let limit = StepOutcome.exceeded(.job(timeout)).failure(ofStep: steps[step].name) ?? ""
-            return end(failed(limit, at: step))
+            return end(failed(limit, at: done))
         case .halt where step == steps.count - 1 && outcome == .succeeded:
             // The last step was quicker than the order to stop: nothing is left to do again.
             return end(succeeded)
@@ -158,13 +160,15 @@ package struct JobMachine: Sendable, Equatable {
 
     private var succeeded: JobEnd { JobEnd(.succeeded, "\(commit.short) is live as release \(job)") }
 
-    private func failed(_ reason: String, at step: Int) -> JobEnd {
-        JobEnd(.failed, reason + afterActivation(step))
+    private func failed(_ reason: String, at done: Int) -> JobEnd {
+        JobEnd(.failed, reason + afterActivation(done))
     }
 
     /// A release that went live stays live; the reason must not let anybody believe otherwise.
-    private func afterActivation(_ step: Int) -> String {
-        let activated = steps[..<step].contains { $0.stage == .activate }
+    ///
+    /// - Parameter done: how many steps had succeeded.
+    private func afterActivation(_ done: Int) -> String {
+        let activated = steps[..<done].contains { $0.stage == .activate }
         return activated ? "; release \(job) stays live" : ""
     }
 }

@@ -6,6 +6,8 @@ package struct LogMask: Sendable {
     /// Shorter secrets are not masked: they would take half of every text with them, and `check` warns of them.
     package static let shortest = 6
     private static let replacement = Array("***".utf8)
+    /// Bytes of line ends in a row that may stand between two bytes of a secret.
+    private static let longestBreak = 8
 
     private let needlesByFirstByte: [UInt8: [[UInt8]]]
     private let startsNeedle: [Bool]
@@ -74,26 +76,34 @@ package struct LogMask: Sendable {
         return .none
     }
 
-    /// Line ends inside the input are passed over, so that a wrapped secret is found too.
+    /// Line ends inside the input are passed over, so that a wrapped secret is found too; not without end, so that what is held
+    /// back is bounded.
     private static func compare(_ needle: [UInt8], with input: [UInt8], at start: Int) -> Find {
         var index = start
         var matched = 0
+        var passedOver = 0
         while matched < needle.count {
             guard index < input.count else { return .needsMore }
             if input[index] == needle[matched] {
                 matched += 1
-            } else if input[index] != 0x0A, input[index] != 0x0D {
-                return .none
+                passedOver = 0
+            } else {
+                passedOver += 1
+                guard isLineEnd(input[index]), passedOver <= longestBreak else { return .none }
             }
             index += 1
         }
         return .match(length: index - start)
     }
 
+    private static func isLineEnd(_ byte: UInt8) -> Bool { byte == 0x0A || byte == 0x0D }
+
     private static func needles(of secret: [UInt8]) -> [[UInt8]] {
-        let lines = secret.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }).map(Array.init)
-        // The needle of several lines is compared without its line ends, because those of the input are passed over.
-        let whole = lines.count > 1 ? lines + [lines.flatMap { $0 }] : [secret]
+        let lines = secret.split(whereSeparator: isLineEnd).map(Array.init)
+        // Of several lines: each; all as they are, for their encoded forms; and all without line ends, because those of the input
+        // are passed over. The line ends around a secret are not looked for: few tools print them too.
+        let trimmed = Array(secret.trimmingPrefix(while: isLineEnd).reversed().trimmingPrefix(while: isLineEnd).reversed())
+        let whole = lines + [trimmed, lines.flatMap { $0 }]
         return whole.filter { $0.count >= shortest }.flatMap(forms)
     }
 

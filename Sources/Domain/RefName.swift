@@ -15,13 +15,18 @@ package struct RefName: Sendable, Hashable {
 
     /// From a full name; nil when it is no branch or tag, or not well formed.
     package init?(full: String) {
-        if full.hasPrefix("refs/heads/") {
-            self.init(.branch, String(full.dropFirst("refs/heads/".count)))
-        } else if full.hasPrefix("refs/tags/") {
-            self.init(.tag, String(full.dropFirst("refs/tags/".count)))
-        } else {
-            return nil
+        guard let (kind, shortName) = RefName.split(full) else { return nil }
+        self.init(kind, shortName)
+    }
+
+    /// The kind and the rest of a full name, not yet checked; nil when it is no branch or tag.
+    ///
+    /// By bytes, as git does it: to Swift a slash and a combining mark behind it are one character.
+    package static func split(_ full: String) -> (kind: Kind, shortName: String)? {
+        for (kind, prefix) in [(Kind.branch, "refs/heads/"), (.tag, "refs/tags/")] where full.utf8.starts(with: prefix.utf8) {
+            return (kind, String(Substring(full.utf8.dropFirst(prefix.utf8.count))))
         }
+        return nil
     }
 
     package var full: String {
@@ -49,17 +54,26 @@ package struct RefName: Sendable, Hashable {
 
     /// git-check-ref-format(1), rules 1 to 10, for what follows `refs/heads/`. Rule 2 (a slash) is met by the prefix.
     private static func isWellFormed(_ name: String) -> Bool {
-        guard !name.isEmpty, name.utf8.count <= 1000, name != "@", !name.hasSuffix("."), !name.hasPrefix("-") else {
+        // By bytes, as git does it: to Swift a dot or slash and a combining mark behind it are one character.
+        let bytes = Array(name.utf8)
+        guard !bytes.isEmpty, bytes.count <= 1000, name != "@", bytes.last != UInt8(ascii: "."), bytes.first != UInt8(ascii: "-") else {
             return false
         }
-        guard !name.contains(".."), !name.contains("@{") else { return false }
-        for byte in name.utf8 where byte < 0x21 || byte == 0x7F || forbidden.contains(byte) { return false }
-        return name.split(separator: "/", omittingEmptySubsequences: false).allSatisfy {
-            !$0.isEmpty && !$0.hasPrefix(".") && !$0.hasSuffix(".lock")
+        guard !bytes.contains(Array("..".utf8)), !bytes.contains(Array("@{".utf8)) else { return false }
+        for byte in bytes where byte < 0x21 || byte == 0x7F || forbidden.contains(byte) { return false }
+        return bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).allSatisfy {
+            !$0.isEmpty && $0.first != UInt8(ascii: ".") && !$0.suffix(5).elementsEqual(".lock".utf8)
         }
     }
 
     private static let forbidden = Set("~^:?*[\\".utf8)
+}
+
+extension RefName {
+    /// By bytes: two names that are the same only to Unicode ("é" composed or not) are two refs to git.
+    package static func == (left: RefName, right: RefName) -> Bool {
+        left.kind == right.kind && left.shortName.utf8.elementsEqual(right.shortName.utf8)
+    }
 }
 
 extension RefName: CustomStringConvertible {

@@ -37,21 +37,39 @@ package enum FileSystem {
     /// Whether `path` is a directory, a link to one not counted.
     package static func isDirectory(_ path: String) -> Bool { kind(of: path) == .directory }
 
-    /// Removes a directory with all that is in it, without ever following a link; nothing there is no error.
-    package static func removeTree(_ path: String) throws {
-        try removeEntry(named: path, in: AT_FDCWD, shown: path, depth: 0)
+    /// The names in a directory but `.` and `..`; none when it cannot be read.
+    package static func names(in path: String) -> [String] {
+        guard let stream = opendir(path) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let found = name(of: entry)
+            if found != ".", found != ".." { names.append(found) }
+        }
+        return names
     }
 
-    private static func removeEntry(named name: String, in directory: Int32, shown: String, depth: Int) throws {
-        if unlinkat(directory, name, 0) == 0 || errno == ENOENT { return }
+    private static func name(of entry: UnsafeMutablePointer<dirent>) -> String {
+        withUnsafeBytes(of: &entry.pointee.d_name) { bytes in String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+
+    /// Removes a directory with all that is in it, without ever following a link; nothing there is no error.
+    ///
+    /// Names are handed on as the bytes they are: a repository may hold some that are no UTF-8.
+    package static func removeTree(_ path: String) throws {
+        try path.withCString { try removeEntry(named: $0, in: AT_FDCWD, shown: path, depth: 0) }
+    }
+
+    private static func removeEntry(named entry: UnsafePointer<CChar>, in directory: Int32, shown: String, depth: Int) throws {
+        if unlinkat(directory, entry, 0) == 0 || errno == ENOENT { return }
         // Linux answers EISDIR for a directory, POSIX allows EPERM.
         guard errno == EISDIR || errno == EPERM, depth < 1000 else { throw ExecError.file("cannot remove \(shown)") }
-        try emptyDirectory(named: name, in: directory, shown: shown, depth: depth)
-        guard unlinkat(directory, name, AT_REMOVEDIR) == 0 || errno == ENOENT else { throw ExecError.file("cannot remove \(shown)") }
+        try emptyDirectory(named: entry, in: directory, shown: shown, depth: depth)
+        guard unlinkat(directory, entry, AT_REMOVEDIR) == 0 || errno == ENOENT else { throw ExecError.file("cannot remove \(shown)") }
     }
 
-    private static func emptyDirectory(named name: String, in directory: Int32, shown: String, depth: Int) throws {
-        let descriptor = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    private static func emptyDirectory(named entry: UnsafePointer<CChar>, in directory: Int32, shown: String, depth: Int) throws {
+        let descriptor = openat(directory, entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
         guard descriptor >= 0 else { throw ExecError.file("cannot remove \(shown)") }
         guard let stream = fdopendir(descriptor) else {
             let cause = errno
@@ -61,12 +79,13 @@ package enum FileSystem {
         defer { closedir(stream) }
         // A build may have left directories without write permission; removing is the owner's right.
         fchmod(descriptor, 0o700)
-        while let entry = readdir(stream) {
-            let child = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        while let child = readdir(stream) {
+            let text = name(of: child)
+            guard text != ".", text != ".." else { continue }
+            try withUnsafeBytes(of: &child.pointee.d_name) { bytes in
+                guard let start = bytes.assumingMemoryBound(to: CChar.self).baseAddress else { return }
+                try removeEntry(named: start, in: descriptor, shown: shown + "/" + text, depth: depth + 1)
             }
-            guard child != ".", child != ".." else { continue }
-            try removeEntry(named: child, in: descriptor, shown: shown + "/" + child, depth: depth + 1)
         }
     }
 

@@ -14,8 +14,11 @@ package struct GitCommand: Sendable {
     let environment: [String: String]
     /// Path of the deploy key, when git is to use ssh.
     let sshKey: String?
+    /// By which a daemon that is started anew knows whose process it finds: `BITTERN_JOB` and `BITTERN_RELEASE`.
+    let marks: [String: String]
 
-    package init(account: Account, cloneURL: String, environment: [String: String], sshKey: String?) {
+    package init(account: Account, cloneURL: String, environment: [String: String], sshKey: String?, marks: [String: String] = [:]) {
+        self.marks = marks
         self.account = account
         self.cloneURL = cloneURL
         self.environment = environment
@@ -53,6 +56,7 @@ package struct GitCommand: Sendable {
 
     private var fixedEnvironment: [String: String] {
         var all = environment.filter { !$0.key.hasPrefix("GIT_") && !$0.key.hasPrefix("SSH_") }
+        all.merge(marks) { _, mark in mark }
         all["PATH"] = "/usr/local/bin:/usr/bin:/bin"
         all["HOME"] = "/nonexistent"
         all["LC_ALL"] = "C"

@@ -27,7 +27,8 @@ package struct GitMirrors: Sendable {
     }
 
     private func initialise(_ mirror: String, _ git: GitCommand, _ log: StepLog) async throws {
-        guard !FileSystem.isDirectory(mirror + "/objects") else { return }
+        // HEAD is what git writes when the rest is there.
+        guard FileSystem.kind(of: mirror + "/HEAD") == nil else { return }
         // What an interrupted beginning left would look like a repository to git, but not be one.
         try FileSystem.removeTree(mirror)
         let run = try await GitRun.run(git.initialise(mirror: mirror), log: log)
@@ -90,7 +91,18 @@ package struct GitMirrors: Sendable {
     private func command(for order: StepOrder) throws -> GitCommand {
         GitCommand(
             account: order.account, cloneURL: order.app.cloneURL, environment: order.environment,
-            sshKey: try order.account.ssh.map { try keyPath($0.key, account: order.account.name) })
+            sshKey: try order.account.ssh.map { try keyPath($0.key, account: order.account.name) },
+            marks: ["BITTERN_JOB": String(order.job.id), "BITTERN_RELEASE": order.releaseDirectory])
+    }
+
+    /// Removes what a git that was killed left locked. Only at start, while no git of this daemon runs.
+    package func removeStaleLocks() {
+        let mirrors = state.path + "/mirrors"
+        for mirror in FileSystem.names(in: mirrors) {
+            for directory in ["\(mirrors)/\(mirror)", "\(mirrors)/\(mirror)/refs/bittern/ref"] {
+                for name in FileSystem.names(in: directory) where name.hasSuffix(".lock") { unlink(directory + "/" + name) }
+            }
+        }
     }
 
     /// ssh reads keys from files alone; one that came from the environment gets a file only the daemon may read.

@@ -18,18 +18,11 @@ package enum Leftovers {
     }
 
     private static func processes(carrying signs: [[UInt8]]) -> [pid_t] {
-        guard let directory = opendir("/proc") else { return [] }
-        defer { closedir(directory) }
-        var found: [pid_t] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
-            guard let process = pid_t(name), process != getpid() else { continue }
+        FileSystem.names(in: "/proc").compactMap { pid_t($0) }.filter { process in
+            guard process != getpid() else { return false }
             let variables = environment(of: process).split(separator: 0)
-            if signs.allSatisfy({ sign in variables.contains { $0.elementsEqual(sign) } }) { found.append(process) }
+            return signs.allSatisfy { sign in variables.contains { $0.elementsEqual(sign) } }
         }
-        return found
     }
 
     /// Empty for processes of other users, which are none of ours.

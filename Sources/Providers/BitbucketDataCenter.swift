@@ -49,7 +49,8 @@ private struct RefsChangedPayload: Decodable {
 
     struct ChangeEntry: Decodable {
         var ref: Ref?
-        var refId: String?
+        /// Asked only where `ref` has no id.
+        var refId: Lenient<String>?
         var type: String?
         /// 40 zeros: the ref was created.
         var fromHash: String?
@@ -57,15 +58,12 @@ private struct RefsChangedPayload: Decodable {
         var toHash: String?
 
         var pushedRef: PushedRef {
-            guard let name = ref?.id ?? refId else { return .unusable(ref: "", reason: "the change names no ref") }
+            guard let name = ref?.id ?? refId?.value else { return .unusable(ref: "", reason: "the change names no ref") }
             let new = type == "DELETE" ? nil : toHash ?? ""
-            if name.hasPrefix("refs/heads/") {
-                return .reading(.branch, name: String(name.dropFirst("refs/heads/".count)), old: fromHash, new: new)
+            guard let (kind, shortName) = RefName.split(name) else {
+                return .unusable(ref: name, reason: "it is neither branch nor tag")
             }
-            if name.hasPrefix("refs/tags/") {
-                return .reading(.tag, name: String(name.dropFirst("refs/tags/".count)), old: fromHash, new: new)
-            }
-            return .unusable(ref: name, reason: "it is neither branch nor tag")
+            return .reading(kind, name: shortName, old: fromHash, new: new)
         }
     }
 

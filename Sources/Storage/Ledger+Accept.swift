@@ -41,7 +41,7 @@ private struct Acceptance {
         var verdicts: [Verdict] = []
         var firsts: [Int64?] = []
         for matched in delivery.changes {
-            let accounted = try account(matched, delivery: id)
+            let accounted = try account(matched, delivery: id, isRepeated: original != nil)
             firsts.append(accounted.flatMap { $0.isNew ? nil : $0.delivery })
             for match in matched.matches {
                 let verdict = try decide(match, on: matched, accounted, delivery: id)
@@ -61,8 +61,10 @@ private struct Acceptance {
         guard let requestID = delivery.requestID else { return nil }
         return try database.row(
             """
-            SELECT id FROM deliveries
-            WHERE verified = 1 AND request_id = ? AND account = ? AND body_hash = ? AND duplicate_of IS NULL
+            -- What came before may have been a duplicate itself, of a delivery with another request id.
+            SELECT coalesce(duplicate_of, id) AS id FROM deliveries
+            WHERE verified = 1 AND request_id = ? AND account = ? AND body_hash = ?
+            ORDER BY deliveries.id LIMIT 1
             """, [requestID, delivery.account, Data(delivery.bodyHash)])?["id"]
     }
 
@@ -88,10 +90,10 @@ private struct Acceptance {
     }
 
     /// nil for a ref nobody can use. A deletion is accounted too: after it the same commit may be pushed anew.
-    private func account(_ matched: MatchedChange, delivery id: Int64) throws -> Accounted? {
+    private func account(_ matched: MatchedChange, delivery id: Int64, isRepeated: Bool) throws -> Accounted? {
         guard case .change(let change) = matched.ref, let repository = matched.repository else { return nil }
         let ref = try number(of: change.ref, in: repository)
-        if let earlier = try earlier(change, ref: ref) { return earlier }
+        if let earlier = try earlier(change, ref: ref, isRepeated: isRepeated) { return earlier }
         try database.run(
             "INSERT INTO changes (ref, old, new, delivery, accounted_at) VALUES (?, ?, ?, ?, ?)",
             [ref, change.old?.blob, change.new?.blob, id, delivery.receivedAt.milliseconds])
@@ -106,16 +108,16 @@ private struct Acceptance {
         return database.lastInsertedRowID
     }
 
-    /// Rule (c): the same move of the same ref was accounted and the ref did not return to where it began since. Rule (a) is a
-    /// case of it, because what a delivery moved was accounted with it.
-    private func earlier(_ change: Change, ref: Int64) throws -> Accounted? {
+    /// Rule (c): the same move of the same ref was accounted and the ref did not return to where it began since. By rule (a), of a
+    /// delivery that came before, such a return does not matter: what it moved was accounted with it.
+    private func earlier(_ change: Change, ref: Int64, isRepeated: Bool) throws -> Accounted? {
         let row = try database.row(
             """
             SELECT id, delivery FROM changes AS seen
             WHERE ref = :ref AND new IS :new AND old IS :old
-              AND NOT EXISTS (SELECT 1 FROM changes WHERE ref = :ref AND new IS :old AND id > seen.id)
+              AND (:repeated OR NOT EXISTS (SELECT 1 FROM changes WHERE ref = :ref AND new IS :old AND id > seen.id))
             ORDER BY id DESC LIMIT 1
-            """, ["ref": ref, "new": change.new?.blob, "old": change.old?.blob])
+            """, ["ref": ref, "new": change.new?.blob, "old": change.old?.blob, "repeated": isRepeated])
         return row.map { Accounted(change: $0["id"], isNew: false, delivery: $0["delivery"]) }
     }
 
@@ -157,6 +159,8 @@ private struct Acceptance {
             """
             UPDATE jobs SET state = 'superseded', reason = 'superseded by a newer push', finished_at = ?
             WHERE app = ? AND ref = ? AND state = 'queued' AND cause IN ('push', 'catch-up')
+              -- One that was put back after it went live has to end what it began.
+              AND NOT EXISTS (SELECT 1 FROM releases WHERE releases.job = jobs.id AND releases.state = 'live')
             RETURNING id
             """, [now, app, ref.full])
         try database.run(

@@ -24,6 +24,8 @@ package struct Ledger: Sendable {
                     .newer, "the ledger \(path) was written by a newer Bittern; install that version or restore an older backup")
             }
             try migrator.migrate(pool)
+            // GRDB sets NORMAL as it turns a pool's writer to WAL, so a configuration's word comes too early.
+            try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
         } catch let error as LedgerError {
             throw error
         } catch {
@@ -33,6 +35,8 @@ package struct Ledger: Sendable {
 
     /// Checkpoints and closes; nothing may be asked of the ledger afterwards.
     package func close() throws {
+        // GRDB closes the writer while readers are open, so SQLite would not do it by itself.
+        try? pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) }  // busy: somebody reads, and the log stays
         try pool.close()
     }
 
@@ -43,9 +47,6 @@ package struct Ledger: Sendable {
         // Another process has the file only for a moment: a backup, or sqlite3 in an administrator's hands.
         configuration.busyMode = .timeout(5)
         configuration.maximumReaderCount = 2
-        configuration.prepareDatabase { database in
-            try database.execute(sql: "PRAGMA synchronous = FULL")
-        }
         return configuration
     }
 
@@ -75,6 +76,8 @@ package struct Ledger: Sendable {
     func read<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
         do {
             return try await pool.read(body)
+        } catch let error as LedgerError {
+            throw error
         } catch {
             throw LedgerError(error, path: path)
         }

@@ -9,7 +9,7 @@ import GRDB
 /// 3. `changes` holds accounted changes only: each moves a ref, to another commit or away.
 /// 4. An ignored verdict has a reason and no job; a queued one has no reason.
 /// 5. A job that ended has a reason and an end; one that did not has neither an end nor a job that superseded it.
-/// 6. Never two running jobs of a lock; never two queued jobs of an app and ref that a push or catch-up made.
+/// 6. Never two running jobs of a lock; never two queued jobs of an app and ref that a push or catch-up made and nobody started yet.
 /// 7. Never two push jobs of an app for one change.
 /// 8. Of a job at most one step runs; a step has an end exactly when it does not run.
 /// 9. An app has at most one live release, and what is live or good was activated.
@@ -103,7 +103,9 @@ enum Schema {
         ) STRICT;
 
         CREATE UNIQUE INDEX jobs_one_running_per_lock ON jobs (lock_name) WHERE state = 'running';
-        CREATE UNIQUE INDEX jobs_one_queued_per_ref ON jobs (app, ref) WHERE state = 'queued' AND cause IN ('push', 'catch-up');
+        -- Not of those that were started: one that was put back after it went live waits beside a newer push.
+        CREATE UNIQUE INDEX jobs_one_queued_per_ref ON jobs (app, ref)
+            WHERE state = 'queued' AND starts = 0 AND cause IN ('push', 'catch-up');
         CREATE UNIQUE INDEX jobs_one_per_change ON jobs (change, app) WHERE change IS NOT NULL AND cause = 'push';
         CREATE INDEX jobs_queued ON jobs (id) WHERE state = 'queued';
         CREATE INDEX jobs_by_app ON jobs (app, id);

@@ -14,7 +14,9 @@ private let allowedImports: [String: Set<String>] = [
         "HTTPTypes", "Hummingbird", "HummingbirdCore", "HummingbirdTLS", "Logging", "NIOCore", "NIOExtras", "NIOHTTPTypes", "NIOPosix",
         "NIOSSL", "ServiceLifecycle", "UnixSignals", "Yams",
     ],
-    "bittern": ["ControlAPI", "Daemon", "Domain", "ArgumentParser", "AsyncHTTPClient", "FoundationEssentials", "Glibc", "NIOCore", "NIOHTTP1"],
+    "bittern": [
+        "ControlAPI", "Daemon", "Domain", "ArgumentParser", "AsyncHTTPClient", "FoundationEssentials", "Glibc", "NIOCore", "NIOHTTP1",
+    ],
 ]
 
 @Suite("The walls between the rooms")

@@ -12,7 +12,11 @@ struct Check: ParsableCommand {
     @Argument(help: "The configuration file.")
     var file = "/etc/bittern/bittern.yaml"
 
+    @Option(help: .hidden)
+    var replay: String?
+
     func run() throws {
+        if replay != nil { throw Failure(.failed, "bittern check --replay is not supported yet") }
         let reading = loadConfiguration(
             at: file, environment: ProcessInfo.processInfo.environment, hostName: ProcessInfo.processInfo.hostName,
             uncheckedCredentials: .listed, secretsGroup: Self.daemonGroup)

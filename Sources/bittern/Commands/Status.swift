@@ -4,9 +4,13 @@ import ControlAPI
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Show the daemon, its queue, and what is live for each app.")
 
+    @Flag(help: .hidden)
+    var watch = false
+
     @OptionGroup var options: ReadOptions
 
     func run() async throws {
+        if watch { throw Failure(.failed, "bittern status --watch is not supported yet") }
         try await options.show(.status, as: StatusReply.self, text: Self.text)
     }
 
