@@ -1,0 +1,96 @@
+import Domain
+import GRDB
+import RealParts
+import Testing
+
+@Suite struct SchemaTests {
+    @Test("the database itself refuses a row that breaks a rule", arguments: Breach.all)
+    func refusal(breach: Breach) async throws {
+        try await withLedger { house in
+            try house.execute(Breach.goodRows)
+            let error = try #require(throws: DatabaseError.self) { try house.execute(breach.sql) }
+            #expect(error.resultCode == .SQLITE_CONSTRAINT)
+            #expect(error.message == breach.message)
+        }
+    }
+
+    @Test("every rule of the schema is among those that are broken on trial")
+    func coverage() async throws {
+        try await withLedger { house in
+            let tried = Set(Breach.all.map { "\($0.table): \($0.rule)" })
+            var there: Set<String> = []
+            for table in try house.values(Self.tables, as: String.self) {
+                let sql = try #require(try house.value("SELECT sql FROM sqlite_schema WHERE name = '\(table)'", as: String.self))
+                there.formUnion(Self.checks(in: sql).map { "\(table): \(Breach.Rule.check($0))" })
+                let unique = "SELECT (SELECT group_concat(name, ', ') FROM pragma_index_info(list.name))"
+                there.formUnion(
+                    try house.values("\(unique) FROM pragma_index_list('\(table)') AS list WHERE \"unique\"", as: String.self)
+                        .map { "\(table): \(Breach.Rule.unique($0))" })
+                there.formUnion(
+                    try house.values("SELECT \"from\" FROM pragma_foreign_key_list('\(table)')", as: String.self)
+                        .map { "\(table): \(Breach.Rule.reference($0))" })
+            }
+            #expect(there.subtracting(tried) == [], "not tried")
+            #expect(tried.subtracting(there) == [], "not in the schema")
+            #expect(there.count > 50)
+        }
+    }
+
+    @Test("no column that must have a value takes NULL")
+    func notNull() async throws {
+        try await withLedger { house in
+            try house.execute(Breach.goodRows)
+            var tried = 0
+            for table in try house.values(Self.tables, as: String.self) {
+                for column in try house.values("SELECT name FROM pragma_table_info('\(table)') WHERE \"notnull\"", as: String.self) {
+                    let error = try #require(throws: DatabaseError.self, "\(table).\(column)") {
+                        try house.execute("UPDATE \(table) SET \(column) = NULL")
+                    }
+                    #expect(error.message == "NOT NULL constraint failed: \(table).\(column)")
+                    tried += 1
+                }
+            }
+            #expect(tried > 30)
+        }
+    }
+
+    @Test("no column takes a value of another type")
+    func strict() async throws {
+        try await withLedger { house in
+            let loose = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict"
+            let tables = try house.values("\(loose) AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'grdb_%'", as: String.self)
+            #expect(tables == [])
+        }
+    }
+
+    @Test("migration 1 is as it was released: a change to the schema is a migration of its own")
+    func released() async throws {
+        try await withLedger { house in
+            let sql = try house.values(
+                "SELECT sql FROM sqlite_schema WHERE name NOT LIKE 'grdb_%' AND sql IS NOT NULL ORDER BY rowid", as: String.self)
+            let hash = Signature.hash(of: Array(sql.joined(separator: ";\n").utf8))
+            #expect(Hexadecimal.text(of: hash) == "6259e917565c8790ce05a50e91d11a6472f264e7e16e7b79135ecd0fca0175b3")
+            #expect(try house.values("SELECT identifier FROM grdb_migrations", as: String.self) == ["1"])
+        }
+    }
+
+    private static let tables =
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'grdb_%'"
+
+    /// The CHECKs of a CREATE TABLE statement: the name of each, or its expression where it has none.
+    private static func checks(in sql: String) -> [String] {
+        var found: [String] = []
+        var rest = sql[...]
+        while let check = rest.firstRange(of: "CHECK (") {
+            let before = rest[..<check.lowerBound].split(whereSeparator: \.isWhitespace).suffix(2)
+            var depth = 1
+            let body = rest[check.upperBound...].prefix { character in
+                depth += character == "(" ? 1 : character == ")" ? -1 : 0
+                return depth > 0
+            }
+            found.append(before.first == "CONSTRAINT" ? String(before.last ?? "") : String(body))
+            rest = rest[body.endIndex...]
+        }
+        return found
+    }
+}
