@@ -61,9 +61,9 @@ package actor ChildRunner: StepRunner {
         case .fetch:
             return try await mirrors.fetch(order, log: log)
         case .checkout:
-            try release.create()
+            try release.create(umask: order.app.umask)
             let outcome = try await mirrors.checkout(order, into: release.path, log: log)
-            if outcome == .succeeded { try release.writeRevision(try await mirrors.peeled(order)) }
+            if outcome == .succeeded { try release.writeRevision(try await mirrors.peeled(order), umask: order.app.umask) }
             return outcome
         case .activate:
             try release.activate()
@@ -71,7 +71,10 @@ package actor ChildRunner: StepRunner {
             return .succeeded
         case .command(let step):
             try state.prepareHome(app: order.app.name)
-            return await StepSupervisor(order.shell(step), limits: order.limits, log: log).run()
+            let outcome = await StepSupervisor(order.shell(step), limits: order.limits, log: log).run()
+            // What left the session of the step ends with it too.
+            _ = await Leftovers.end(job: order.job.id, releaseDirectory: order.releaseDirectory)
+            return outcome
         }
     }
 }

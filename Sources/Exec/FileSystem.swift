@@ -97,6 +97,8 @@ package enum FileSystem {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw ExecError.file("cannot write \(path)") }
         defer { close(descriptor) }
+        // The daemon's own umask had its say in the mode above.
+        guard fchmod(descriptor, mode) == 0 else { throw ExecError.file("cannot set the mode of \(path)") }
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
             let written = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
@@ -110,6 +112,13 @@ package enum FileSystem {
         var buffer = [CChar](repeating: 0, count: 4096)
         let count = readlink(path, &buffer, buffer.count)
         return count < 0 ? nil : String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    /// Whether less than 1 MB is free where `path` is.
+    package static func isFull(_ path: String) -> Bool {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return false }
+        return UInt64(status.f_bavail) * UInt64(status.f_frsize) < 1 << 20
     }
 
     /// Brings a directory's entries to the disk.

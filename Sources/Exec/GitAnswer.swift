@@ -14,6 +14,8 @@ struct GitAnswer: Sendable, Equatable {
         phrase = rule?.phrase.map { $0(account, host, said) } ?? "git failed: \(said)"
     }
 
+    static let noSpace = "no space is left on the device; free some and retry"
+
     private typealias Phrase = @Sendable (_ account: String, _ host: String, _ said: String) -> String
 
     private struct Rule: Sendable {
@@ -24,9 +26,7 @@ struct GitAnswer: Sendable, Equatable {
 
     /// The first that fits counts. The signs are git's, curl's and OpenSSH's own words in the C locale.
     private static let rules: [Rule] = [
-        Rule(signs: ["No space left on device", "Disk quota exceeded"], trouble: .final) { _, _, _ in
-            "no space is left on the device; free some and retry"
-        },
+        Rule(signs: ["No space left on device", "Disk quota exceeded"], trouble: .final) { _, _, _ in noSpace },
         Rule(signs: ["couldn't find remote ref"], trouble: .missing) { _, host, _ in "\(host) does not have the ref" },
         Rule(
             signs: ["could not read Username", "Authentication failed", "returned error: 401", "could not read Password"], trouble: .final
@@ -44,7 +44,8 @@ struct GitAnswer: Sendable, Equatable {
         },
         Rule(
             signs: ["returned error: 404", "not found", "does not appear to be a git repository", "does not exist", "dubious ownership"],
-            trouble: .final, phrase: nil),
+            trouble: .final
+        ) { account, host, said in "there is no such repository, or account \(account) may not see it: \(said)" },
         Rule(signs: ["SSL certificate problem", "server certificate verification failed", "certificate"], trouble: .final, phrase: nil),
         Rule(
             signs: [
@@ -57,11 +58,17 @@ struct GitAnswer: Sendable, Equatable {
         ) { _, host, said in "\(host) could not be reached: \(said)" },
     ]
 
-    /// The last line that git marked as the cause, without the mark.
+    /// The last line that git marked as the cause, without the mark; or the last line of all. The lines with which git ends every
+    /// failure of a transport name no cause.
     private static func mainLine(of output: String) -> String {
         let lines = output.split(whereSeparator: \.isNewline).map(String.init)
+            .filter { line in !emptyPhrases.contains { line.contains($0) } }
         let marked = lines.last { $0.hasPrefix("fatal: ") || $0.hasPrefix("error: ") }
         let line = marked.map { String($0.dropFirst(7)) } ?? lines.last ?? "it said nothing"
         return SafeText.shown(line, limit: 400)
     }
+
+    private static let emptyPhrases = [
+        "Could not read from remote repository", "Please make sure you have the correct access rights", "and the repository exists.",
+    ]
 }

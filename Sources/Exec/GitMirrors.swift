@@ -75,6 +75,8 @@ package struct GitMirrors: Sendable {
         let run = try await GitRun.run(command, log: log)
         if Task.isCancelled { return .stopped }
         guard run.outcome != .succeeded else { return .succeeded }
+        // git does not say why it was "unable to write file".
+        if run.text.contains("unable to write"), FileSystem.isFull(tree) { return .failed(reason: GitAnswer.noSpace) }
         let answer = GitAnswer(output: run.masked(order.secrets), account: order.account.name, host: Self.host(of: order.app.cloneURL))
         return .failed(reason: answer.phrase)
     }
@@ -178,10 +180,12 @@ private struct GitRun: Sendable {
 /// Lets one at a time have a thing that goes by a name, in the order in which they asked.
 private actor Turns {
     private var taken: Set<String> = []
-    private var waiting: [String: [CheckedContinuation<Void, Never>]] = [:]
+    private var waiting: [String: [(ticket: Int, continuation: CheckedContinuation<Void, any Error>)]] = [:]
+    private var tickets = 0
 
-    nonisolated func take<Result: Sendable>(_ name: String, _ body: () async throws -> Result) async rethrows -> Result {
-        await enter(name)
+    /// - Throws: `CancellationError` when the task is cancelled while it waits; otherwise what the body throws.
+    nonisolated func take<Result: Sendable>(_ name: String, _ body: () async throws -> Result) async throws -> Result {
+        try await enter(name)
         do {
             let result = try await body()
             await leave(name)
@@ -192,9 +196,24 @@ private actor Turns {
         }
     }
 
-    private func enter(_ name: String) async {
+    private func enter(_ name: String) async throws {
         if taken.insert(name).inserted { return }
-        await withCheckedContinuation { waiting[name, default: []].append($0) }
+        tickets += 1
+        let ticket = tickets
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+                // A task that was cancelled before has had its handler called already.
+                guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
+                waiting[name, default: []].append((ticket, continuation))
+            }
+        } onCancel: {
+            Task { await self.giveUp(ticket, name) }
+        }
+    }
+
+    private func giveUp(_ ticket: Int, _ name: String) {
+        guard let index = waiting[name]?.firstIndex(where: { $0.ticket == ticket }) else { return }
+        waiting[name]?.remove(at: index).continuation.resume(throwing: CancellationError())
     }
 
     private func leave(_ name: String) {
@@ -203,7 +222,7 @@ private actor Turns {
             waiting[name] = nil
             return
         }
-        let next = queue.removeFirst()
+        let next = queue.removeFirst().continuation
         waiting[name] = queue.isEmpty ? nil : queue
         next.resume()
     }

@@ -9,9 +9,13 @@ package enum Leftovers {
     /// - Returns: how many there were.
     package static func end(job: Int64, releaseDirectory: String) async -> Int {
         let signs = ["BITTERN_JOB=\(job)", "BITTERN_RELEASE=\(releaseDirectory)"].map { Array($0.utf8) }
-        let found = processes(carrying: signs)
-        for process in found { kill(process, SIGKILL) }
-        for _ in 0..<250 where !processes(carrying: signs).isEmpty {
+        var found: Set<pid_t> = []
+        // More than once: what was starting another process as it was ended is found the next time.
+        for _ in 0..<250 {
+            let left = processes(carrying: signs)
+            guard !left.isEmpty else { break }
+            for process in left { kill(process, SIGKILL) }
+            found.formUnion(left)
             try? await Task.sleep(for: .milliseconds(20))  // cancelled: look again at once
         }
         return found.count

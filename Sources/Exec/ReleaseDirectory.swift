@@ -13,10 +13,12 @@ package struct ReleaseDirectory: Sendable, Equatable {
     }
 
     /// Makes the directory empty and new; what an interrupted start left of it goes first.
-    package func create() throws {
+    package func create(umask: UInt16 = 0o022) throws {
         try FileSystem.makeDirectory(root + "/releases", mode: 0o755)
         try FileSystem.removeTree(path)
         try FileSystem.makeDirectory(path, mode: 0o755)
+        // The daemon's own umask had its say in the mode above.
+        guard chmod(path, 0o777 & ~UInt32(umask)) == 0 else { throw ExecError.file("cannot set the mode of \(path)") }
     }
 
     /// Takes the directory away, unless it is the live one.
@@ -26,8 +28,8 @@ package struct ReleaseDirectory: Sendable, Equatable {
     }
 
     /// Writes the file by which people and tools see what is in the release.
-    package func writeRevision(_ commit: CommitID) throws {
-        try FileSystem.writeFile(commit.hex + "\n", named: "REVISION", in: path, mode: 0o644)
+    package func writeRevision(_ commit: CommitID, umask: UInt16 = 0o022) throws {
+        try FileSystem.writeFile(commit.hex + "\n", named: "REVISION", in: path, mode: 0o666 & ~UInt32(umask))
     }
 
     /// Whether `current` points here.
