@@ -60,9 +60,12 @@ package struct Assembly: Sendable {
         for listener in hooks + control { reporter.listening(listener.description) }
         try await Recovery(ledger: ledger, reporter: reporter, clock: clock, configuration: configuration, mirrors: mirrors).run()
 
-        notifier.ready(status: await board.text)
-        reporter.started(version: version, apps: configuration.apps.count, accounts: configuration.accounts.count)
-        try await serve(hooks + control, dispatcher, notifier, reporter)
+        let herald = Herald(notifier: notifier, board: board) {
+            reporter.started(version: version, apps: configuration.apps.count, accounts: configuration.accounts.count)
+        } stopping: {
+            reporter.stopping()
+        }
+        try await serve(hooks + control, dispatcher, herald, reporter)
         await refusals.writeDown()
         try ledger.close()
         reporter.stopped()
@@ -71,12 +74,12 @@ package struct Assembly: Sendable {
     /// Services are stopped in the reverse of their order: the dispatcher first, and the listeners, which go on accepting, when it
     /// is done.
     private func serve(
-        _ listeners: [any Listener], _ dispatcher: Dispatcher, _ notifier: Notifier, _ reporter: Reporter
+        _ listeners: [any Listener], _ dispatcher: Dispatcher, _ herald: Herald, _ reporter: Reporter
     ) async throws {
         var quiet = logger
         quiet.logLevel = .critical
         let services: [any Service] =
-            listeners + [dispatcher, HangUpNotice(reporter: reporter), StopNotice(notifier: notifier, reporter: reporter)]
+            listeners + [dispatcher, HangUpNotice(reporter: reporter), herald]
         let group = ServiceGroup(
             configuration: .init(
                 services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
@@ -175,15 +178,19 @@ extension ListenerAddress {
     }
 }
 
-/// Says that the daemon stops, before anything else is stopped: it is the last of the services.
-private struct StopNotice: Service {
+/// Says READY once signals are heard, and STOPPING before anything else is stopped: it is the last of the services.
+private struct Herald: Service {
     let notifier: Notifier
-    let reporter: Reporter
+    let board: StatusBoard
+    let ready: @Sendable () -> Void
+    let stopping: @Sendable () -> Void
 
     func run() async throws {
+        notifier.ready(status: await board.text)
+        ready()
         try await gracefulShutdown()
         notifier.stopping()
-        reporter.stopping()
+        stopping()
     }
 }
 

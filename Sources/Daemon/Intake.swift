@@ -80,7 +80,7 @@ struct Intake: Sendable {
             return .unavailable("the delivery could not be stored; send it again later")
         } catch is SenderGone {
             reporter.senderGone(account: account, remote: request.remoteAddress)
-            return .unavailable("the request did not arrive whole; send it again")
+            return .refused(.incomplete)
         } catch {
             reporter.deliveryNotStored("\(error)", account: account, remote: request.remoteAddress)
             return .unavailable("the delivery could not be taken; send it again later")

@@ -73,6 +73,7 @@ struct Refusal: Error, Sendable, Equatable {
     let sentence: String
 
     static func notFound(_ sentence: String) -> Refusal { Refusal(status: .notFound, sentence: sentence) }
+    static let incomplete = Refusal(status: .badRequest, sentence: "the request did not arrive whole; send it again")
     static let notPost = Refusal(status: .methodNotAllowed, sentence: "webhooks come by POST")
     static let notJSON = Refusal(status: .unsupportedMediaType, sentence: "the content type must be application/json")
     static func tooLarge(_ limit: Int) -> Refusal {

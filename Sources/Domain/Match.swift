@@ -76,9 +76,10 @@ package struct Matcher: Sendable {
 
     private static func branch(_ name: String, _ app: App) -> MatchRule {
         let admitted = app.branches.admit(name)
-        return MatchRule(
-            name: "branch is deployed", seen: name, passed: admitted,
-            reason: admitted ? nil : "branch \(SafeText.shown(name)) does not match \(list(app.branches))")
+        let why =
+            app.branches.isEmpty
+            ? "\(app.name) deploys no branches" : "branch \(SafeText.shown(name)) does not match \(list(app.branches))"
+        return MatchRule(name: "branch is deployed", seen: name, passed: admitted, reason: admitted ? nil : why)
     }
 
     private static func tag(_ name: String, _ app: App) -> MatchRule {

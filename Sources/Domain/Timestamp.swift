@@ -23,8 +23,11 @@ package struct Timestamp: Sendable, Hashable, Comparable {
 
     /// RFC 3339 in UTC with milliseconds: `2026-11-21T11:42:07.250Z`.
     package var rfc3339: String {
-        Date(timeIntervalSince1970: Double(milliseconds) / 1000)
-            .formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        // The milliseconds are written from the whole number: Foundation cuts the fraction of its Double, and .008 becomes .007.
+        let thousandths = (milliseconds % 1000 + 1000) % 1000
+        let seconds = (milliseconds - thousandths) / 1000
+        let text = Date(timeIntervalSince1970: Double(seconds)).formatted(Date.ISO8601FormatStyle())
+        return text.dropLast() + "." + String(String(1000 + thousandths).dropFirst()) + "Z"
     }
 
     /// Reads what ``rfc3339`` writes; nil for anything else.

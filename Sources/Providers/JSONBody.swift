@@ -7,6 +7,8 @@ enum JSONBody {
     static func parse<Payload: Decodable>(
         _ body: some ContiguousBytesOfBody, as payload: Payload.Type, onlyIf condition: Bool, event: String
     ) throws(MalformedDelivery) -> Payload? {
+        // Foundation looks only into the strings it is asked for, but JSON is UTF-8 throughout (RFC 8259, 8.1).
+        guard body.withBodyBytes({ String(validating: $0, as: UTF8.self) }) != nil else { throw notJSON }
         let data = body.withBodyBytes { Data($0) }
         do {
             if condition { return try JSONDecoder().decode(payload, from: data) }
@@ -15,9 +17,11 @@ enum JSONBody {
         } catch let error as DecodingError {
             throw MalformedDelivery(sentence(for: error, event: SafeText.shown(event, limit: 60)))
         } catch {
-            throw MalformedDelivery("the body is not JSON; Bitbucket's own webhooks send JSON")
+            throw notJSON
         }
     }
+
+    private static let notJSON = MalformedDelivery("the body is not JSON; Bitbucket's own webhooks send JSON")
 
     private static func sentence(for error: DecodingError, event: String) -> String {
         switch error {
@@ -28,7 +32,7 @@ enum JSONBody {
         case .typeMismatch(_, let context):
             "the body is not shaped like \(event): \(path(context.codingPath)) has the wrong type"
         case .dataCorrupted:
-            "the body is not JSON; Bitbucket's own webhooks send JSON"
+            notJSON.sentence
         @unknown default:
             "the body is not shaped like \(event)"
         }

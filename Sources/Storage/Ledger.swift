@@ -17,13 +17,9 @@ package struct Ledger: Sendable {
         self.path = path
         do {
             try Self.createPrivately(path)
+            try Self.refuseNewer(path)
             pool = try DatabasePool(path: path, configuration: Self.configuration)
-            let migrator = Schema.migrator
-            if try pool.read(migrator.hasBeenSuperseded) {
-                throw LedgerError(
-                    .newer, "the ledger \(path) was written by a newer Bittern; install that version or restore an older backup")
-            }
-            try migrator.migrate(pool)
+            try Schema.migrator.migrate(pool)
             // GRDB sets NORMAL as it turns a pool's writer to WAL, so a configuration's word comes too early.
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
         } catch let error as LedgerError {
@@ -59,6 +55,18 @@ package struct Ledger: Sendable {
                 .unavailable, "the ledger \(path) cannot be opened for writing (\(cause)); check the directory's owner and mode")
         }
         Glibc.close(descriptor)
+    }
+
+    /// Looks through a connection that cannot write: a pool changes the file as soon as it is opened.
+    private static func refuseNewer(_ path: String) throws {
+        var configuration = configuration
+        configuration.readonly = true
+        let file = try DatabaseQueue(path: path, configuration: configuration)
+        if try file.read(Schema.migrator.hasBeenSuperseded) {
+            throw LedgerError(
+                .newer, "the ledger \(path) was written by a newer Bittern; install that version or restore an older backup")
+        }
+        try file.close()
     }
 
     /// One write transaction; whatever goes wrong rolls all of it back.

@@ -154,7 +154,7 @@ package struct App: Sendable, Equatable {
     package var repository: RepositoryName
     /// What git is given: `https://`, `ssh://`, `file://` or an absolute path. Without user or password.
     package var cloneURL: String
-    /// At least one that does not begin with `!`.
+    /// At least one that does not exclude, unless there are tags.
     package var branches: [Glob]
     package var tags: [Glob]
     /// Absolute path.

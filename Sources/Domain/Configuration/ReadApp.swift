@@ -82,6 +82,8 @@ extension MappingReader {
             guard let globs = several.globs() else { return nil }
             return globs.isEmpty ? several.refused("`branches` must name at least one branch") : globs
         }
+        // Whoever names tags may deploy nothing else.
+        if self["branch"] == nil, let tags = self["tags"]?.globs(), !tags.isEmpty { return [] }
         guard let glob = required("branch", "such as main; or branches, a list")?.glob() else { return nil }
         guard !glob.excludes else { return self["branch"]?.refused("`branch` only excludes (name a branch without `!`)") }
         return [glob]
