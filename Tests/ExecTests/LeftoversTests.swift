@@ -9,10 +9,10 @@ import Testing
         try await withTemporaryDirectory { directory in
             let release = directory.path("releases/7-abc")
             try await withCleanup {
-                try await start(job: 7, release: release, number: 2)
-                try await start(job: 7, release: directory.path("other/7-abc"))
-                try await start(job: 77, release: release)
-                try await start(job: 7, release: release + "d")
+                try await start(job: 7, release: release, number: 2, in: directory)
+                try await start(job: 7, release: directory.path("other/7-abc"), in: directory)
+                try await start(job: 77, release: release, in: directory)
+                try await start(job: 7, release: release + "d", in: directory)
                 #expect(try left(of: directory).count == 5)
                 #expect(await Leftovers.end(job: 7, releaseDirectory: release) == 2)
                 #expect(try left(of: directory).count == 3)
@@ -27,7 +27,7 @@ import Testing
     func forking() async throws {
         try await withTemporaryDirectory { directory in
             try await withCleanup {
-                try await start(job: 7, release: directory.path, script: "while :; do sleep 0.01; done")
+                try await start(job: 7, release: directory.path, script: "while :; do sleep 0.01; done", in: directory)
                 #expect(await Leftovers.end(job: 7, releaseDirectory: directory.path) > 0)
                 #expect(try left(of: directory) == [])
             } cleanup: {
@@ -43,12 +43,16 @@ import Testing
         }
     }
 
-    /// Starts processes that outlive the command that started them, and waits until they have the environment they are given.
-    private func start(job: Int, release: String, number: Int = 1, script: String = "exec sleep 300") async throws {
-        let environment = ["BITTERN_JOB": "\(job)", "BITTERN_RELEASE": release, "SCRIPT": script]
+    /// Starts processes that outlive the command that started them, and waits until each runs.
+    private func start(
+        job: Int, release: String, number: Int = 1, script: String = "exec sleep 300", in directory: TemporaryDirectory
+    ) async throws {
+        let mark = directory.path("started")
+        let environment = ["BITTERN_JOB": "\(job)", "BITTERN_RELEASE": release, "SCRIPT": "echo >>'\(mark)'; \(script)"]
         for _ in 0..<number {
-            let command = "echo started | setsid sh -c \"read word; $SCRIPT\" >/dev/null 2>&1 &"
-            try await Shell.check(["sh", "-c", command], environment: environment)
+            let before = (try? directory.read("started"))?.count ?? 0  // the first makes it
+            try await Shell.check(["sh", "-c", "setsid sh -c \"$SCRIPT\" >/dev/null 2>&1 &"], environment: environment)
+            try await eventually("the beginning of a process") { (try? directory.read("started"))?.count == before + 1 }  // as above
         }
     }
 }

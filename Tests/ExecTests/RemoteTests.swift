@@ -27,7 +27,6 @@ import Testing
             let outcome = try await site.run("fetch", of: site.job(commit))
             let reason = "127.0.0.1:\(host.port) refused the credentials of account acme; check its auth"
             #expect(outcome == .failed(reason: reason))
-            #expect(try site.log("fetch", of: site.job(commit)).hasSuffix("bittern: \(reason)\n") || outcome == .failed(reason: reason))
             #expect(try !site.log("fetch", of: site.job(commit)).contains("trying again"))
             try await expectNowhere(site)
         }
@@ -70,22 +69,18 @@ import Testing
         }
     }
 
-    @Test("a clone address at another server gets no credential")
+    @Test("a clone address at another server gets no credential, though that server asks for one")
     func otherServer() async throws {
         try await withForge { site, own, commit in
-            let repositories = site.directory.path("repositories")
-            try await withGitWebHost(repositories: repositories, user: "ci", password: Self.password) { other in
-                site.account = account(own)
-                // One that knows both, so that it is the credential alone that is missing.
-                let both = try [own, other].map { try String(contentsOfFile: $0.caFile, encoding: .utf8) }.joined()
-                let bundle = try site.directory.write(both, to: "both.pem")
-                site.app.cloneURL = other.url(for: "acme/shop")
-                let job = try site.job(commit)
-                let outcome = try await site.run("fetch", of: job, environment: ["SSL_CERT_FILE": bundle, "CURL_CA_BUNDLE": bundle])
-                #expect(outcome != .succeeded)
-                #expect(try await other.requests().allSatisfy { $0.user == nil && $0.status == 401 })
-                #expect(try await own.requests().isEmpty)
-            }
+            site.account = account(own)
+            let other = try Eavesdropper()
+            defer { other.end() }
+            site.app.cloneURL = "http://127.0.0.1:\(other.port)/scm/acme/shop.git"
+            let outcome = try await site.run("fetch", of: site.job(commit))
+            #expect(outcome == .failed(reason: "127.0.0.1:\(other.port) refused the credentials of account acme; check its auth"))
+            #expect(other.requests.count { $0.hasPrefix("GET /scm/acme/shop.git/info/refs?service=git-upload-pack HTTP/1.1\r\n") } > 0)
+            #expect(other.requests.filter { $0.lowercased().contains("authorization") } == [])
+            #expect(try await own.requests().isEmpty)
         }
     }
 
