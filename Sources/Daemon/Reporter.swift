@@ -86,6 +86,13 @@ struct Reporter: Sendable {
 
     // MARK: Jobs
 
+    /// A fetch found that the ref's head is another commit than any delivery brought.
+    func headQueued(_ job: Job) {
+        event(
+            .missedPushFound, .notice, "job \(job.id) of \(job.app) queued: \(job.ref?.full ?? "") is at \(job.commit.short)",
+            Self.fields(of: job))
+    }
+
     func jobStarted(_ job: Job) {
         let again = job.attempt > 1 ? ", attempt \(job.attempt)" : ""
         event(.jobStarted, .info, "job \(job.id) of \(job.app) started at \(job.commit.short)\(again)", Self.fields(of: job))

@@ -53,7 +53,8 @@ package struct JobMachine: Sendable, Equatable {
 
     private var state = State.queued
     private let job: Int64
-    private let commit: CommitID
+    /// For the reasons; of an annotated tag it is known only after the fetch.
+    package var commit: CommitID
     private let steps: [PlannedStep]
     private let timeout: Duration
 
@@ -108,7 +109,7 @@ package struct JobMachine: Sendable, Equatable {
     /// A newer job of the same app and ref takes its place in the queue; a running job is never superseded by a push.
     package mutating func supersede(by newer: Int64) -> Action {
         guard case .queued = state else { return .nothing }
-        return end(JobEnd(.superseded, "superseded by job \(newer)"))
+        return end(.superseded(by: newer))
     }
 
     /// The job's `timeout` has passed since it started.
@@ -128,7 +129,7 @@ package struct JobMachine: Sendable, Equatable {
     }
 
     private mutating func runningStepEnded(_ step: Int, _ outcome: StepOutcome) -> Action {
-        if case .concluded(let state, let reason) = outcome { return end(JobEnd(state, reason)) }
+        if case .concluded(let conclusion) = outcome { return end(conclusion) }
         if let failure = outcome.failure(ofStep: steps[step].name) { return end(failed(failure, at: step)) }
         guard step + 1 < steps.count else { return end(succeeded) }
         state = .running(step: step + 1)
@@ -177,9 +178,32 @@ package struct JobMachine: Sendable, Equatable {
 package struct JobEnd: Sendable, Equatable {
     package let state: Job.State
     package let reason: String
+    /// Whether the end says something about the job's commit, so that the commit needs no other job. A superseded job says so
+    /// only when its commit was live already.
+    package let isVerdict: Bool
+    /// The job that took its place, where there is one.
+    package let supersededBy: Int64?
 
     package init(_ state: Job.State, _ reason: String) {
         self.state = state
         self.reason = reason
+        isVerdict = state != .superseded
+        supersededBy = nil
+    }
+
+    package static func superseded(by job: Int64) -> JobEnd {
+        JobEnd(.superseded, "superseded by job \(job)", isVerdict: false, supersededBy: job)
+    }
+
+    /// The commit is live, so there was nothing to do.
+    package static func alreadyLive(asRelease release: Int64) -> JobEnd {
+        JobEnd(.superseded, "already live as release \(release)", isVerdict: true, supersededBy: nil)
+    }
+
+    private init(_ state: Job.State, _ reason: String, isVerdict: Bool, supersededBy: Int64?) {
+        self.supersededBy = supersededBy
+        self.state = state
+        self.reason = reason
+        self.isVerdict = isVerdict
     }
 }

@@ -9,13 +9,15 @@ package enum StepOutcome: Sendable, Equatable {
     case stopped
     /// It could not do its work; one phrase that names the cause.
     case failed(reason: String)
-    /// It did its work and found that the job has nothing to do: `superseded` or `skipped`, with the reason.
-    case concluded(Job.State, reason: String)
+    /// The fetch brought what the forge has; whether the job goes on is for ``OrderRules`` to say.
+    case fetched(OrderRules.Fetched)
+    /// It did its work and found that the job has nothing to do, and why.
+    case concluded(JobEnd)
 
     /// The state the ledger keeps for the step.
     package var recordedState: StepRecord.State {
         switch self {
-        case .succeeded, .concluded: .succeeded
+        case .succeeded, .fetched, .concluded: .succeeded
         case .exited, .signalled, .exceeded, .failed: .failed
         case .stopped: .cancelled
         }
@@ -25,7 +27,7 @@ package enum StepOutcome: Sendable, Equatable {
         switch self {
         case .succeeded: 0
         case .exited(let status): status
-        case .signalled, .exceeded, .stopped, .failed, .concluded: nil
+        case .signalled, .exceeded, .stopped, .failed, .fetched, .concluded: nil
         }
     }
 
@@ -48,7 +50,7 @@ extension StepOutcome {
     /// Why the job failed, as a phrase without full stop; nil when the step did not fail.
     func failure(ofStep name: String) -> String? {
         switch self {
-        case .succeeded, .concluded: nil
+        case .succeeded, .fetched, .concluded: nil
         case .exited(let status): "step \"\(name)\" exited with status \(status)\(Self.hint(forStatus: status))"
         case .signalled(let signal): "step \"\(name)\" was ended by signal \(signal)\(Self.name(ofSignal: signal))"
         case .exceeded(.step(let limit)): "step \"\(name)\" ran longer than its limit of \(limit.inWords)"

@@ -38,7 +38,8 @@ package actor ChildRunner: StepRunner {
         let log: StepLog
         do {
             let path = try state.prepareLog(order.id, step: order.step.name)
-            log = try StepLog(path: path, mask: LogMask(secrets: order.secrets), limit: order.app.logLimit)
+            log = try StepLog(path: path, mask: LogMask(secrets: order.secrets), limit: order.app.logLimit, goesOn: order.again != nil)
+            if let again = order.again { log.append(line: again) }
         } catch {
             return .failed(reason: "\(error)")
         }
@@ -63,7 +64,7 @@ package actor ChildRunner: StepRunner {
         case .checkout:
             try release.create(umask: order.app.umask)
             let outcome = try await mirrors.checkout(order, into: release.path, log: log)
-            if outcome == .succeeded { try release.writeRevision(try await mirrors.peeled(order), umask: order.app.umask) }
+            if outcome == .succeeded { try release.writeRevision(order.job.commit, umask: order.app.umask) }
             return outcome
         case .activate:
             try release.activate()

@@ -37,9 +37,20 @@ package struct GitCommand: Sendable {
         ])
     }
 
-    /// Prints the commit a name stands for, tags peeled; fails when it is not in the mirror.
-    package func resolve(_ name: String, mirror: String) -> Command {
-        git(["--git-dir=" + mirror, "rev-parse", "--quiet", "--verify", "--end-of-options", name + "^{commit}"])
+    /// Succeeds when the name stands for something in the mirror.
+    package func exists(_ name: String, mirror: String) -> Command {
+        git(["--git-dir=" + mirror, "rev-parse", "--quiet", "--verify", "--end-of-options", name])
+    }
+
+    /// Prints the object each name stands for, a line each, up to the first that is not in the mirror; then it fails. The names are
+    /// our own and hexadecimal: of several names git 2.39 takes `--end-of-options` for one.
+    package func resolve(_ names: [String], mirror: String) -> Command {
+        git(["--git-dir=" + mirror, "rev-parse"] + names)
+    }
+
+    /// Succeeds when one commit can be reached from the other.
+    package func isAncestor(_ one: CommitID, of other: CommitID, mirror: String) -> Command {
+        git(["--git-dir=" + mirror, "merge-base", "--is-ancestor", one.hex, other.hex])
     }
 
     /// Writes all files of the commit into the empty directory `tree`; `index` is a file nobody else uses.

@@ -14,8 +14,8 @@ package struct GitMirrors: Sendable {
         self.state = state
     }
 
-    /// Brings the job's commit into the mirror; waits for it up to ``FetchRetry/patience``, because a forge may send its hook before
-    /// it serves the commit.
+    /// Brings what the forge has of the job's ref into the mirror and says how the job's commit stands to it. A network that
+    /// stumbles is tried again; whether the forge is asked again for what it does not have yet, is not decided here.
     func fetch(_ order: StepOrder, log: StepLog) async throws -> StepOutcome {
         guard let ref = order.job.ref else { throw ExecError(.git, "the job names no ref") }
         let mirror = path(of: order.app)
@@ -40,28 +40,48 @@ package struct GitMirrors: Sendable {
     ) async throws -> StepOutcome {
         let began = ContinuousClock.now
         let local = Self.localName(of: ref)
-        let knewRef = try await GitRun.run(git.resolve(local, mirror: mirror), log: nil).outcome == .succeeded
+        let wasKnown = try await GitRun.run(git.exists(local, mirror: mirror), log: nil).outcome == .succeeded
         var retry = FetchRetry()
         log.append(line: "fetch \(ref.full) from \(order.app.cloneURL)")
         while true {
             let run = try await GitRun.run(git.fetch(ref, into: local, mirror: mirror), log: log)
             if Task.isCancelled { return .stopped }
-            let answer: GitAnswer
-            if run.outcome == .succeeded {
-                let found = try await GitRun.run(git.resolve(order.job.commit.hex, mirror: mirror), log: nil)
-                if found.outcome == .succeeded { return .succeeded }
-                answer = .notThere(order.job.commit, ref)
-            } else {
-                answer = GitAnswer(output: run.masked(order.secrets), account: order.account.name, host: Self.host(of: order.app.cloneURL))
-                if answer.trouble == .missing, knewRef { return .concluded(.superseded, reason: "\(ref.full) was deleted") }
+            if run.outcome == .succeeded { return .fetched(try await look(at: local, wasKnown: wasKnown, order, git, mirror)) }
+            let answer = GitAnswer(output: run.masked(order.secrets), account: order.account.name, host: Self.host(of: order.app.cloneURL))
+            if answer.trouble == .missing {
+                return .fetched(OrderRules.Fetched(head: nil, headObject: nil, commit: nil, refWasKnown: wasKnown))
             }
             guard let delay = retry.delay(after: answer.trouble, elapsed: began.duration(to: .now)) else {
-                let deleted = answer.trouble == .missing && run.outcome != .succeeded
-                return deleted ? .concluded(.superseded, reason: "\(ref.full) was deleted") : .failed(reason: answer.phrase)
+                return .failed(reason: answer.phrase)
             }
             log.append(line: "\(answer.phrase); trying again in \(delay.inWords)")
             try await Task.sleep(for: delay)
         }
+    }
+
+    /// How the job's commit stands to the ref as it was just fetched, and to what is live.
+    private func look(
+        at local: String, wasKnown: Bool, _ order: StepOrder, _ git: GitCommand, _ mirror: String
+    ) async throws -> OrderRules.Fetched {
+        // All in one process; the commit comes last, because git stops at the first name it does not know.
+        let names = [local, local + "^{commit}", order.job.commit.hex + "^{commit}"]
+        let run = try await GitRun.run(git.resolve(names, mirror: mirror), log: nil)
+        let found = run.text.split(separator: "\n").compactMap { CommitID($0) }
+        guard found.count >= 2 else {
+            throw ExecError(.git, "git does not know what it just fetched: \(SafeText.shown(run.text, limit: 200))")
+        }
+        var fetched = OrderRules.Fetched(
+            head: found[1], headObject: found[0], commit: found.count > 2 ? found[2] : nil, refWasKnown: wasKnown)
+        guard let commit = fetched.commit else { return fetched }
+        func isStrictAncestor(_ one: CommitID, of other: CommitID) async throws -> Bool {
+            guard one != other else { return false }
+            return try await GitRun.run(git.isAncestor(one, of: other, mirror: mirror), log: nil).outcome == .succeeded
+        }
+        fetched.headIsStrictAncestorOfCommit = try await isStrictAncestor(found[1], of: commit)
+        if order.job.ref?.kind == .tag, let live = order.live {
+            fetched.commitIsStrictAncestorOfLive = try await isStrictAncestor(commit, of: live)
+        }
+        return fetched
     }
 
     /// Writes exactly the job's commit into an empty directory.
@@ -79,15 +99,6 @@ package struct GitMirrors: Sendable {
         if run.text.contains("unable to write"), FileSystem.isFull(tree) { return .failed(reason: GitAnswer.noSpace) }
         let answer = GitAnswer(output: run.masked(order.secrets), account: order.account.name, host: Self.host(of: order.app.cloneURL))
         return .failed(reason: answer.phrase)
-    }
-
-    /// The commit a job's commit stands for: itself, or what an annotated tag names.
-    func peeled(_ order: StepOrder) async throws -> CommitID {
-        let run = try await GitRun.run(command(for: order).resolve(order.job.commit.hex, mirror: path(of: order.app)), log: nil)
-        guard run.outcome == .succeeded, let commit = CommitID(run.text.prefix { !$0.isWhitespace }) else {
-            throw ExecError(.git, "\(order.job.commit.hex) is not in the mirror")
-        }
-        return commit
     }
 
     private func command(for order: StepOrder) throws -> GitCommand {
@@ -140,18 +151,6 @@ package struct GitMirrors: Sendable {
         guard let scheme = cloneURL.firstRange(of: "://"), !cloneURL.hasPrefix("file:") else { return cloneURL }
         let authority = cloneURL[scheme.upperBound...].prefix { $0 != "/" }
         return String(authority.split(separator: "@").last ?? authority)
-    }
-}
-
-extension GitAnswer {
-    fileprivate static func notThere(_ commit: CommitID, _ ref: RefName) -> GitAnswer {
-        GitAnswer(
-            trouble: .missing, phrase: "\(commit.hex) never appeared on \(SafeText.shown(ref.full)) within \(FetchRetry.patience.inWords)")
-    }
-
-    private init(trouble: FetchRetry.Trouble, phrase: String) {
-        self.trouble = trouble
-        self.phrase = phrase
     }
 }
 

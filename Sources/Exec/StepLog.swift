@@ -19,9 +19,9 @@ package final class StepLog: Sendable {
     private let limit: Int
     private static let tailLimit = 2048
 
-    /// Opens the file empty; the directory must be there.
-    package init(path: String, mask: LogMask, limit: Int) throws {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o640)
+    /// Opens the file, empty unless it `goesOn`; the directory must be there.
+    package init(path: String, mask: LogMask, limit: Int, goesOn: Bool = false) throws {
+        let descriptor = open(path, O_WRONLY | O_CREAT | (goesOn ? 0 : O_TRUNC) | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { throw ExecError.file("cannot write the log \(path)") }
         self.limit = limit
         state = Mutex(State(mask: mask, descriptor: descriptor))

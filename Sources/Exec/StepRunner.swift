@@ -23,11 +23,17 @@ package struct StepOrder: Sendable {
     package var releaseDirectory: String
     /// `env` of the whole configuration, which git is given too.
     package var environment: [String: String]
+    /// The commit that is live as the job starts.
+    package var live: CommitID?
+    /// The step runs again in the same start, for this reason; its log goes on.
+    package var again: String?
 
     package init(
         id: StepID, app: App, account: Account, job: Job, step: PlannedStep, releaseDirectory: String,
-        environment: [String: String]
+        environment: [String: String], live: CommitID? = nil, again: String? = nil
     ) {
+        self.live = live
+        self.again = again
         self.id = id
         self.app = app
         self.account = account

@@ -93,6 +93,7 @@ private struct Acceptance {
     private func account(_ matched: MatchedChange, delivery id: Int64, isRepeated: Bool) throws -> Accounted? {
         guard case .change(let change) = matched.ref, let repository = matched.repository else { return nil }
         let ref = try number(of: change.ref, in: repository)
+        if let found = try claimFind(of: change, ref: ref, delivery: id) { return found }
         if let earlier = try earlier(change, ref: ref, isRepeated: isRepeated) { return earlier }
         try database.run(
             "INSERT INTO changes (ref, old, new, delivery, accounted_at) VALUES (?, ?, ?, ?, ?)",
@@ -106,6 +107,17 @@ private struct Acceptance {
         if let found { return found["id"] }
         try database.run("INSERT INTO refs (account, repository, name) VALUES (?, ?, ?)", key)
         return database.lastInsertedRowID
+    }
+
+    /// Rule (b): what a fetch or catch-up found as the ref's head, and no delivery has claimed yet, is now this delivery's.
+    private func claimFind(of change: Change, ref: Int64, delivery id: Int64) throws -> Accounted? {
+        let found = try database.row(
+            """
+            UPDATE changes SET delivery = :delivery
+            WHERE id = (SELECT max(id) FROM changes WHERE ref = :ref) AND delivery IS NULL AND new IS :new AND new IS NOT NULL
+            RETURNING id
+            """, ["delivery": id, "ref": ref, "new": change.new?.blob])
+        return found.map { Accounted(change: $0["id"], isNew: false, delivery: nil) }
     }
 
     /// Rule (c): the same move of the same ref was accounted and the ref did not return to where it began since. By rule (a), of a
@@ -146,36 +158,18 @@ private struct Acceptance {
     private func job(of app: String, for accounted: Accounted) throws -> Int64? {
         guard !accounted.isNew else { return nil }
         return try database.row(
-            "SELECT id FROM jobs WHERE change = ? AND app = ? AND cause = 'push'", [accounted.change, app])?["id"]
+            "SELECT id FROM jobs WHERE change = ? AND app = ? AND cause IN ('push', 'catch-up')", [accounted.change, app])?["id"]
     }
 
-    /// Queues a job; an older one of the same app and ref that still waits is superseded by it.
     private mutating func queue(
         app: String, _ ref: RefName, _ commit: CommitID, change: Int64, repository: RepositoryName?, delivery id: Int64
     ) throws -> Int64 {
-        let now = delivery.receivedAt.milliseconds
-        // First out, then in: two queued jobs of one app and ref are never there together.
-        let older = try database.rows(
-            """
-            UPDATE jobs SET state = 'superseded', reason = 'superseded by a newer push', finished_at = ?
-            WHERE app = ? AND ref = ? AND state = 'queued' AND cause IN ('push', 'catch-up')
-              -- One that was put back after it went live has to end what it began.
-              AND NOT EXISTS (SELECT 1 FROM releases WHERE releases.job = jobs.id AND releases.state = 'live')
-            RETURNING id
-            """, [now, app, ref.full])
-        try database.run(
-            """
-            INSERT INTO jobs (app, repository, ref, commit_id, cause, change, delivery, lock_name, state, queued_at)
-            VALUES (?, ?, ?, ?, 'push', ?, ?, ?, 'queued', ?)
-            """, [app, repository?.description, ref.full, commit.blob, change, id, app, now])
-        let job = database.lastInsertedRowID
-        for row in older {
-            let old: Int64 = row["id"]
-            try database.run(
-                "UPDATE jobs SET superseded_by = ?, reason = ? WHERE id = ?", [job, "superseded by job \(job)", old])
-            superseded.append((job: old, app: app, by: job))
-        }
-        return job
+        let new = NewJob(
+            app: app, repository: repository?.description ?? "", ref: ref, commit: commit, cause: .push, change: change, delivery: id,
+            lock: app, at: delivery.receivedAt)
+        let queued = try new.queue(in: database)
+        superseded += queued.superseded.map { (job: $0, app: app, by: queued.job) }
+        return queued.job
     }
 
     private func insert(_ verdict: Verdict, change: Int64?, delivery id: Int64) throws {

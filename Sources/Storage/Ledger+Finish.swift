@@ -7,8 +7,9 @@ extension Ledger {
         try await write { database in
             try database.run(
                 """
-                UPDATE jobs SET state = ?, reason = ?, finished_at = ? WHERE id = ? AND state = 'running'
-                """, [end.state.rawValue, end.reason, now.milliseconds, job])
+                UPDATE jobs SET state = ?, reason = ?, finished_at = ?, came_to_verdict = ?, superseded_by = ?
+                WHERE id = ? AND state = 'running'
+                """, [end.state.rawValue, end.reason, now.milliseconds, end.isVerdict, end.supersededBy, job])
             try database.run("UPDATE releases SET state = 'failed' WHERE job = ? AND state = 'building'", [job])
         }
     }

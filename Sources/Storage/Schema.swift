@@ -10,9 +10,10 @@ import GRDB
 /// 4. An ignored verdict has a reason and no job; a queued one has no reason.
 /// 5. A job that ended has a reason and an end; one that did not has neither an end nor a job that superseded it.
 /// 6. Never two running jobs of a lock; never two queued jobs of an app and ref that a push or catch-up made and nobody started yet.
-/// 7. Never two push jobs of an app for one change.
+/// 7. Never two jobs of an app for one change that a push or catch-up made.
 /// 8. Of a job at most one step runs; a step has an end exactly when it does not run.
 /// 9. An app has at most one live release, and what is live or good was activated.
+/// 10. Only an ended job came to a verdict; only a retry is one of another job.
 ///
 /// Times are milliseconds since 1970, commits are the bytes of the object name, repositories are in lower case.
 enum Schema {
@@ -94,6 +95,12 @@ enum Schema {
             started_at INTEGER,
             finished_at INTEGER,
             superseded_by INTEGER REFERENCES jobs (id) ON DELETE SET NULL,
+            retry_of INTEGER REFERENCES jobs (id) ON DELETE SET NULL,
+            -- Whether its end says something about its commit, so that the commit needs no other job: it succeeded, failed, was
+            -- skipped or cancelled, or was live already.
+            came_to_verdict INTEGER NOT NULL DEFAULT 0 CHECK (came_to_verdict IN (0, 1)),
+            CONSTRAINT verdict_at_end CHECK (came_to_verdict = 0 OR finished_at IS NOT NULL),
+            CONSTRAINT retry_of_another CHECK (retry_of IS NULL OR (retry_of <> id AND cause = 'retry')),
             CONSTRAINT ended_has_end CHECK ((state IN ('queued', 'running')) = (finished_at IS NULL)),
             CONSTRAINT ended_has_reason CHECK (state IN ('queued', 'running') OR reason IS NOT NULL),
             CONSTRAINT running_was_started CHECK (state <> 'running' OR (started_at IS NOT NULL AND starts > 0)),
@@ -106,10 +113,20 @@ enum Schema {
         -- Not of those that were started: one that was put back after it went live waits beside a newer push.
         CREATE UNIQUE INDEX jobs_one_queued_per_ref ON jobs (app, ref)
             WHERE state = 'queued' AND starts = 0 AND cause IN ('push', 'catch-up');
-        CREATE UNIQUE INDEX jobs_one_per_change ON jobs (change, app) WHERE change IS NOT NULL AND cause = 'push';
+        CREATE UNIQUE INDEX jobs_one_per_change ON jobs (change, app) WHERE change IS NOT NULL AND cause IN ('push', 'catch-up');
         CREATE INDEX jobs_queued ON jobs (id) WHERE state = 'queued';
         CREATE INDEX jobs_by_app ON jobs (app, id);
         CREATE INDEX jobs_by_delivery ON jobs (delivery) WHERE delivery IS NOT NULL;
+
+        -- Apps whose pushes wait for somebody to say go.
+        CREATE TABLE holds (
+            app TEXT PRIMARY KEY,
+            held_at INTEGER NOT NULL,
+            -- NULL: until it is resumed.
+            until INTEGER CHECK (until > held_at),
+            reason TEXT,
+            requested_by TEXT
+        ) STRICT, WITHOUT ROWID;
 
         CREATE TABLE verdicts (
             id INTEGER PRIMARY KEY,

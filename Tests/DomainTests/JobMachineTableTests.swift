@@ -47,7 +47,7 @@ struct JobMachineTableTests {
             [
                 .start: (.run(step: 0), .fetching), .startAtWarm: (.run(step: 2), .warming), .startAtEnd: (.end(live), .ended),
                 .cancel: (.end(JobEnd(.cancelled, "cancelled while it was queued")), .ended),
-                .supersede: (.end(JobEnd(.superseded, "superseded by job 43")), .ended),
+                .supersede: (.end(.superseded(by: 43)), .ended),
             ]
         case .fetching:
             running(0, "fetch").merging([
@@ -154,8 +154,8 @@ extension JobMachine {
         case .silent: stepEnded(.exceeded(.silence(.seconds(600))))
         case .stopped: stepEnded(.stopped)
         case .failed: stepEnded(.failed(reason: "disk full"))
-        case .superseded: stepEnded(.concluded(.superseded, reason: "main was deleted"))
-        case .skipped: stepEnded(.concluded(.skipped, reason: "no path matched"))
+        case .superseded: stepEnded(.concluded(JobEnd(.superseded, "main was deleted")))
+        case .skipped: stepEnded(.concluded(JobEnd(.skipped, "no path matched")))
         case .cancel: cancel()
         case .supersede: supersede(by: 43)
         case .jobLimit: jobLimitReached()

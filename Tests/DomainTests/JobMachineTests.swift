@@ -80,7 +80,7 @@ struct JobMachineTests {
     func concluded(state: Job.State) throws {
         var machine = try jobMachine(atStep: 0)
         #expect(
-            machine.stepEnded(.concluded(state, reason: "already live as release 41")) == .end(JobEnd(state, "already live as release 41")))
+            machine.stepEnded(.concluded(JobEnd(state, "already live as release 41"))) == .end(JobEnd(state, "already live as release 41")))
     }
 
     @Test("a job that had been activated goes on from the step after, or is done when there is none")

@@ -25,7 +25,7 @@ struct StepOutcomeTests {
     @Test("a step that did its work has not failed")
     func noFailure() {
         #expect(StepOutcome.succeeded.failure(ofStep: "bundle") == nil)
-        #expect(StepOutcome.concluded(.skipped, reason: "no path").failure(ofStep: "fetch") == nil)
+        #expect(StepOutcome.concluded(JobEnd(.skipped, "no path")).failure(ofStep: "fetch") == nil)
     }
 
     @Test(
@@ -34,7 +34,7 @@ struct StepOutcomeTests {
             (.succeeded, .succeeded, 0, nil), (.exited(status: 3), .failed, 3, nil), (.signalled(15), .failed, nil, 15),
             (.exceeded(.silence(.seconds(1))), .failed, nil, nil), (.stopped, .cancelled, nil, nil),
             (.failed(reason: "x"), .failed, nil, nil),
-            (.concluded(.superseded, reason: "x"), .succeeded, nil, nil),
+            (.concluded(JobEnd(.superseded, "x")), .succeeded, nil, nil),
         ] as [(StepOutcome, StepRecord.State, Int32?, Int32?)])
     func recorded(outcome: StepOutcome, state: StepRecord.State, status: Int32?, signal: Int32?) {
         #expect(outcome.recordedState == state)

@@ -80,10 +80,11 @@ import Testing
         }
     }
 
-    @Test("stopping ends a fetch that waits for its commit")
+    @Test("stopping ends a fetch that waits for the network")
     func stopFetch() async throws {
-        try await withSite { site, _, _ in
-            let job = try site.job(String(repeating: "a", count: 40))
+        try await withSite { site, _, commit in
+            site.app.cloneURL = "http://127.0.0.1:1/shop.git"
+            let job = try site.job(commit)
             let order = try site.order("fetch", of: job)
             await site.runner.start(order)
             try await eventually("a try that found nothing") { try site.log("fetch", of: job).contains("trying again") }
@@ -95,11 +96,10 @@ import Testing
     @Test("stopping ends a fetch that waits for its turn at the mirror")
     func stopTurn() async throws {
         try await withSite { site, _, commit in
-            let first = try site.order("fetch", of: site.job(1, String(repeating: "a", count: 40)))
+            site.app.cloneURL = "http://127.0.0.1:1/shop.git"
+            let first = try site.order("fetch", of: site.job(1, commit))
             await site.runner.start(first)
-            try await eventually("a try that found nothing") {
-                try site.log("fetch", of: site.job(1, String(repeating: "a", count: 40))).contains("trying again")
-            }
+            try await eventually("a try that found nothing") { try site.log("fetch", of: site.job(1, commit)).contains("trying again") }
             let second = try site.order("fetch", of: site.job(2, commit))
             await site.runner.start(second)
             await site.runner.stop(second.id)
@@ -114,7 +114,7 @@ import Testing
         try await withSite { site, _, commit in
             await site.runner.stop(StepID(job: 9, start: 1, position: 0))
             let outcome = try await site.run("fetch", of: site.job(commit))
-            #expect(outcome == .succeeded)
+            #expect(outcome.isThere)
         }
     }
 

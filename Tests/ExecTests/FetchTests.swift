@@ -11,7 +11,7 @@ import Testing
         try await withSite { site, origin, commit in
             site.app.cloneURL = scheme + origin.bare
             let job = try site.job(commit)
-            #expect(try await site.run("fetch", of: job) == .succeeded)
+            #expect(try await site.run("fetch", of: job).isThere)
             #expect(try await site.gitInMirror("cat-file", "-t", commit) == "commit\n")
             #expect(try site.log("fetch", of: job).hasPrefix("fetch refs/heads/main from \(scheme)\(origin.bare)\n"))
         }
@@ -22,7 +22,7 @@ import Testing
         try await withSite { site, origin, commit in
             try await origin.tag("v1")
             let other = try await origin.commit(files: ["b": "2"], on: "other")
-            #expect(try await site.run("fetch", of: site.job(commit)) == .succeeded)
+            #expect(try await site.run("fetch", of: site.job(commit)).isThere)
             let refs = try await site.gitInMirror("for-each-ref", "--format=%(refname)").split(separator: "\n")
             #expect(refs.count == 1)
             #expect(refs.first?.hasPrefix("refs/bittern/ref/") == true)
@@ -38,7 +38,7 @@ import Testing
             _ = try await site.run("fetch", of: site.job(1, first))
             let before = try await objects(site)
             let second = try await origin.commit(files: ["file1": "changed"])
-            #expect(try await site.run("fetch", of: site.job(2, second)) == .succeeded)
+            #expect(try await site.run("fetch", of: site.job(2, second)).isThere)
             // A commit, a tree and a blob.
             #expect(try await objects(site) == before + 3)
         }
@@ -54,7 +54,7 @@ import Testing
                 }
                 let commit = try await origin.commit(files: ["name": "\(name) \(job)"], on: name)
                 job += 1
-                #expect(try await site.run("fetch", of: site.job(job, commit, on: name)) == .succeeded, "\(name)")
+                #expect(try await site.run("fetch", of: site.job(job, commit, on: name)).isThere, "\(name)")
             }
         }
     }
@@ -64,55 +64,71 @@ import Testing
         try await withSite { site, origin, first in
             _ = try await site.run("fetch", of: site.job(1, first))
             let second = try await origin.forcePush("main", files: ["index": "other"])
-            #expect(try await site.run("fetch", of: site.job(2, second)) == .succeeded)
+            #expect(try await site.run("fetch", of: site.job(2, second)).isThere)
         }
     }
 
-    @Test("an annotated tag is fetched by its own name, and its commit goes into the release")
-    func annotatedTag() async throws {
-        try await withSite { site, origin, commit in
-            let tag = try await origin.tag("v1", annotated: true)
-            try #require(tag != commit)
-            let job = try site.job(1, tag, ref: #require(RefName(.tag, "v1")))
-            #expect(try await site.run(["fetch", "checkout"], of: job) == .succeeded)
-            #expect(try site.file("REVISION", of: job) == commit + "\n")
-        }
-    }
-
-    @Test("a commit that is pushed after its fetch began is waited for")
+    @Test("a commit the forge does not have yet is not found, and found when the fetch runs again in the same log")
     func lateCommit() async throws {
-        try await withSite { site, origin, _ in
+        try await withSite { site, origin, head in
             try await origin.git("commit", "--quiet", "--allow-empty", "--message", "late")
             let job = try site.job(try await origin.git("rev-parse", "HEAD"))
-            let order = try site.order("fetch", of: job)
-            await site.runner.start(order)
-            try await eventually("a try that found nothing") { try site.log("fetch", of: job).contains("; trying again in") }
+            #expect(
+                try await site.run("fetch", of: job)
+                    == .fetched(.init(head: CommitID(head), headObject: CommitID(head), commit: nil, refWasKnown: false)))
             try await origin.git("push", "--quiet", "origin", "main")
-            #expect(try await site.outcome(of: order) == .succeeded)
+            var again = try site.order("fetch", of: job)
+            again.again = "once more"
+            await site.runner.start(again)
+            #expect(try await site.outcome(of: again) == .fetched(.init(head: job.commit, headObject: job.commit, commit: job.commit)))
+            let log = try site.log("fetch", of: job)
+            #expect(log.split(separator: "\n").filter { $0.hasPrefix("fetch ") }.count == 2)
+            #expect(log.contains("once more\n"))
         }
     }
 
-    @Test("a branch that is pushed after its fetch began is waited for")
-    func lateBranch() async throws {
-        try await withSite { site, origin, commit in
-            let job = try site.job(1, commit, on: "new")
-            let order = try site.order("fetch", of: job)
-            await site.runner.start(order)
-            try await eventually("a try that found nothing") { try site.log("fetch", of: job).contains("; trying again in") }
-            try await origin.git("push", "--quiet", "origin", "main:new")
-            #expect(try await site.outcome(of: order) == .succeeded)
-        }
-    }
-
-    @Test("a job whose branch was deleted ends as superseded")
+    @Test("a ref that is not there has no head, whether it was known or not")
     func deleted() async throws {
         try await withSite { site, origin, _ in
             let first = try await origin.commit(files: ["a": "1"], on: "gone")
             _ = try await site.run("fetch", of: site.job(1, first, on: "gone"))
-            let second = try await origin.commit(files: ["a": "2"], on: "gone")
             try await origin.deleteBranch("gone")
-            let outcome = try await site.run("fetch", of: site.job(2, second, on: "gone"))
-            #expect(outcome == .concluded(.superseded, reason: "refs/heads/gone was deleted"))
+            let gone = try await site.run("fetch", of: site.job(2, first, on: "gone"))
+            #expect(gone == .fetched(.init(head: nil, headObject: nil, commit: nil, refWasKnown: true)))
+            let never = try await site.run("fetch", of: site.job(3, first, on: "never"))
+            #expect(never == .fetched(.init(head: nil, headObject: nil, commit: nil, refWasKnown: false)))
+        }
+    }
+
+    @Test("how the job's commit stands to the head is git's word")
+    func standing() async throws {
+        try await withSite { site, origin, first in
+            let second = try await origin.commit(files: ["a": "2"])
+            let (one, two) = (CommitID(first), CommitID(second))
+            #expect(
+                try await site.run("fetch", of: site.job(1, first))
+                    == .fetched(.init(head: two, headObject: two, commit: one, refWasKnown: false)))
+            try await origin.forcePush("main", to: first)
+            #expect(
+                try await site.run("fetch", of: site.job(2, second))
+                    == .fetched(.init(head: one, headObject: one, commit: two, headIsStrictAncestorOfCommit: true)))
+        }
+    }
+
+    @Test("an annotated tag is peeled, and an older tag knows that it is older than what is live")
+    func tags() async throws {
+        try await withSite { site, origin, first in
+            let second = try await origin.commit(files: ["a": "2"])
+            _ = try await site.run("fetch", of: site.job(9, second))
+            let object = try await origin.tag("v1", annotated: true, at: first)
+            let ref = try #require(RefName(.tag, "v1"))
+            var order = try site.order("fetch", of: site.job(1, object, ref: ref))
+            order.live = CommitID(second)
+            await site.runner.start(order)
+            let fetched = OrderRules.Fetched(
+                head: CommitID(first), headObject: CommitID(object), commit: CommitID(first), commitIsStrictAncestorOfLive: true,
+                refWasKnown: false)
+            #expect(try await site.outcome(of: order) == .fetched(fetched))
         }
     }
 
@@ -149,7 +165,7 @@ import Testing
             }
             let orders = try jobs.map { try site.order("fetch", of: $0) }
             for order in orders { await site.runner.start(order) }
-            for order in orders { #expect(try await site.outcome(of: order) == .succeeded) }
+            for order in orders { #expect(try await site.outcome(of: order).isThere) }
         }
     }
 
@@ -159,7 +175,7 @@ import Testing
             _ = try await site.run("fetch", of: site.job(commit))
             let mirror = try site.mirror()
             try await Shell.check(["rm", "-r", mirror + "/HEAD", mirror + "/refs"])
-            #expect(try await site.run("fetch", of: site.job(commit)) == .succeeded)
+            #expect(try await site.run("fetch", of: site.job(commit)).isThere)
         }
     }
 

@@ -12,7 +12,7 @@ import Testing
         let ref = try #require(RefName(.branch, "main"))
         return [
             git.initialise(mirror: "/m.git"), git.fetch(ref, into: "refs/bittern/ref/1", mirror: "/m.git"),
-            git.resolve("0a", mirror: "/m.git"), git.checkout("0a", tree: "/tree", index: "/index", mirror: "/m.git", umask: 0o027),
+            git.resolve(["0a"], mirror: "/m.git"), git.checkout("0a", tree: "/tree", index: "/index", mirror: "/m.git", umask: 0o027),
         ]
     }
 

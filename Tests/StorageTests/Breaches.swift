@@ -54,6 +54,7 @@ extension Breach {
             (2, 'shop', 'acme/shop', 'refs/heads/main', zeroblob(20), 'push', NULL, NULL, 'shop', 'running', NULL, 1, 1, 1, 2, NULL, NULL),
             (3, 'shop', 'acme/shop', 'refs/heads/main', zeroblob(20), 'push', NULL, 1, 'shop', 'superseded', 'by 1', 0, 0, 1, NULL, 2, 1),
             (4, 'shop', 'acme/shop', NULL, zeroblob(20), 'manual', NULL, NULL, 'shop', 'succeeded', 'live', 1, 1, 1, 2, 3, NULL);
+        INSERT INTO holds (app, held_at, until) VALUES ('shop', 1, 2);
         INSERT INTO verdicts (id, delivery, change, ref, commit_id, app, kind, job, reason) VALUES
             (1, 1, 1, 'refs/heads/main', zeroblob(20), 'shop', 'queued', 1, NULL),
             (2, 1, 1, 'refs/heads/main', zeroblob(20), NULL, 'ignored', NULL, 'no app');
@@ -65,7 +66,7 @@ extension Breach {
         """
 
     static let all =
-        deliveries + refsAndChanges + jobs + verdicts + steps + releases
+        deliveries + refsAndChanges + jobs + holds + verdicts + steps + releases
 
     private static let deliveries = [
         check("deliveries", "verified IN (0, 1)", "UPDATE deliveries SET verified = 2, answer = 200, reason = 'r' WHERE id = 1"),
@@ -107,6 +108,11 @@ extension Breach {
         check("jobs", "queued_is_not_started", "UPDATE jobs SET started_at = 2 WHERE id = 1"),
         check("jobs", "superseded_by_is_superseded", "UPDATE jobs SET superseded_by = 1 WHERE id = 4"),
         check("jobs", "push_has_ref", "UPDATE jobs SET ref = NULL WHERE id = 1"),
+        check("jobs", "came_to_verdict IN (0, 1)", "UPDATE jobs SET came_to_verdict = 2 WHERE id = 4"),
+        check("jobs", "verdict_at_end", "UPDATE jobs SET came_to_verdict = 1 WHERE id = 1"),
+        check("jobs", "retry_of_another", "UPDATE jobs SET retry_of = 1 WHERE id = 4"),
+        check("jobs", "retry_of_another", "UPDATE jobs SET cause = 'retry', retry_of = id WHERE id = 4"),
+        Breach(table: "jobs", rule: .reference("retry_of"), sql: "UPDATE jobs SET cause = 'retry', retry_of = 999 WHERE id = 4"),
         unique(
             "jobs", "lock_name",
             "UPDATE jobs SET state = 'running', started_at = 2, starts = 1, ref = 'refs/heads/b' WHERE id = 1"),
@@ -120,6 +126,11 @@ extension Breach {
         Breach(table: "jobs", rule: .reference("change"), sql: "UPDATE jobs SET change = 999 WHERE id = 1"),
         reference("jobs", "delivery"),
         Breach(table: "jobs", rule: .reference("superseded_by"), sql: "UPDATE jobs SET superseded_by = 999 WHERE id = 3"),
+    ]
+
+    private static let holds = [
+        check("holds", "until > held_at", "UPDATE holds SET until = held_at"),
+        unique("holds", "app", "INSERT INTO holds (app, held_at) VALUES ('shop', 2)"),
     ]
 
     private static let verdicts = [

@@ -10,7 +10,7 @@ import Testing
         arguments: [
             (StepOutcome.succeeded, StepRecord.State.succeeded, 0, nil), (.exited(status: 3), .failed, 3, nil),
             (.signalled(15), .failed, nil, 15), (.exceeded(.step(.seconds(1))), .failed, nil, nil), (.stopped, .cancelled, nil, nil),
-            (.failed(reason: "no"), .failed, nil, nil), (.concluded(.superseded, reason: "gone"), .succeeded, nil, nil),
+            (.failed(reason: "no"), .failed, nil, nil), (.concluded(JobEnd(.superseded, "gone")), .succeeded, nil, nil),
         ] as [(StepOutcome, StepRecord.State, Int32?, Int32?)])
     func step(outcome: StepOutcome, state: StepRecord.State, exitStatus: Int32?, signal: Int32?) async throws {
         try await withLedger { house in

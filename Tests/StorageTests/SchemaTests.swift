@@ -69,7 +69,7 @@ import Testing
             let sql = try house.values(
                 "SELECT sql FROM sqlite_schema WHERE name NOT LIKE 'grdb_%' AND sql IS NOT NULL ORDER BY rowid", as: String.self)
             let hash = Signature.hash(of: Array(sql.joined(separator: ";\n").utf8))
-            #expect(Hexadecimal.text(of: hash) == "6259e917565c8790ce05a50e91d11a6472f264e7e16e7b79135ecd0fca0175b3")
+            #expect(Hexadecimal.text(of: hash) == "76e23a83d436a6253c34a3712e5958f531f88b1a205b1f35e2c668447f010030")
             #expect(try house.values("SELECT identifier FROM grdb_migrations", as: String.self) == ["1"])
         }
     }

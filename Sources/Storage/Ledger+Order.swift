@@ -1,0 +1,144 @@
+package import Domain
+import FoundationEssentials
+import GRDB
+
+/// What became of a job after its fetch, and the job that was queued in its place.
+package struct OrderOutcome: Sendable, Equatable {
+    package enum Next: Sendable, Equatable {
+        /// Deploy this commit: the job's own, tags peeled.
+        case goOn(CommitID)
+        case fetchAgain
+        case end(JobEnd)
+    }
+
+    package var next: Next
+    /// The head's own job, if it needed one.
+    package var queued: Job?
+}
+
+extension Ledger {
+    /// Applies the ``OrderRules`` to a running job, in one transaction with the job they may queue for the ref's head.
+    ///
+    /// May be repeated for the same fetch: a job that was queued is found the next time.
+    package func order(_ job: Job, after fetched: OrderRules.Fetched, patienceIsOver: Bool, at now: Timestamp) async throws -> OrderOutcome
+    {
+        guard let ref = job.ref else { throw LedgerError(.failed, "job \(job.id) names no ref") }
+        return try await write { database in
+            let ordering = try Ordering(database, job, ref, fetched, now)
+            return try ordering.run(patienceIsOver: patienceIsOver)
+        }
+    }
+}
+
+/// One run through the ordering transaction.
+private struct Ordering {
+    let database: Database
+    let job: Job
+    let ref: RefName
+    let fetched: OrderRules.Fetched
+    let now: Timestamp
+    /// The job's own change and the number of its ref.
+    let change: Int64
+    let refNumber: Int64
+    /// H under both names a forge may have sent it.
+    let head: Data?
+    let headObject: Data?
+
+    init(_ database: Database, _ job: Job, _ ref: RefName, _ fetched: OrderRules.Fetched, _ now: Timestamp) throws {
+        self.database = database
+        self.job = job
+        self.ref = ref
+        self.fetched = fetched
+        self.now = now
+        head = fetched.head?.blob
+        headObject = fetched.headObject?.blob
+        let row = try database.row(
+            "SELECT changes.id, changes.ref FROM jobs JOIN changes ON changes.id = jobs.change WHERE jobs.id = ?", [job.id])
+        guard let row else { throw LedgerError(.failed, "job \(job.id) came from no change") }
+        change = row["id"]
+        refNumber = row["ref"]
+    }
+
+    func run(patienceIsOver: Bool) throws -> OrderOutcome {
+        let rules = OrderRules(ref: ref, cause: job.cause, commit: job.commit)
+        switch rules.decide(fetched, try known(), patienceIsOver: patienceIsOver) {
+        case .goOn:
+            let commit = fetched.commit ?? job.commit
+            try database.run("UPDATE jobs SET commit_id = ? WHERE id = ?", [commit.blob, job.id])
+            return OrderOutcome(next: .goOn(commit))
+        case .fetchAgain:
+            return OrderOutcome(next: .fetchAgain)
+        case .end(let end, queueHead: false):
+            return OrderOutcome(next: .end(end))
+        case .end(let end, queueHead: true):
+            let queued = try queueHead()
+            return OrderOutcome(next: .end(end.state == .superseded ? .superseded(by: queued.id) : end), queued: queued)
+        }
+    }
+
+    private func known() throws -> OrderRules.Known {
+        OrderRules.Known(
+            headAccountedAfter: try headAccountedAfter(), jobForHead: try jobForHead(),
+            lastVerdictWasForHead: try lastVerdictWasForHead(), live: try live())
+    }
+
+    private func headAccountedAfter() throws -> Bool {
+        try database.row("SELECT 1 FROM changes WHERE ref = ? AND new IN (?, ?) AND id > ?", [refNumber, head, headObject, change]) != nil
+    }
+
+    private func jobForHead() throws -> Int64? {
+        try database.row(
+            """
+            SELECT id FROM jobs
+            WHERE app = ? AND ref = ? AND id <> ? AND state IN ('queued', 'running') AND commit_id IN (?, ?)
+            ORDER BY id DESC LIMIT 1
+            """, [job.app, ref.full, job.id, head, headObject])?["id"]
+    }
+
+    private func lastVerdictWasForHead() throws -> Bool {
+        let last = try database.row(
+            """
+            SELECT commit_id IN (?, ?) AS was_head FROM jobs
+            WHERE app = ? AND ref = ? AND came_to_verdict = 1
+            ORDER BY finished_at DESC, id DESC LIMIT 1
+            """, [head, headObject, job.app, ref.full])
+        return last?["was_head"] ?? false
+    }
+
+    private func live() throws -> OrderRules.Known.Live? {
+        let row = try database.row(
+            """
+            SELECT releases.job, releases.commit_id, jobs.ref FROM releases JOIN jobs ON jobs.id = releases.job
+            WHERE releases.app = ? AND releases.state = 'live'
+            """, [job.app])
+        guard let row, let commit = row.commit("commit_id") else { return nil }
+        return .init(release: row["job"], commit: commit, ref: (row["ref"] as String?).flatMap { RefName(full: $0) })
+    }
+
+    /// Accounts H as found by this fetch, unless it is the last thing accounted, and queues its job.
+    private func queueHead() throws -> Job {
+        guard let commit = fetched.head else { throw LedgerError(.failed, "\(ref.full) has no head to queue a job for") }
+        let last = try database.row("SELECT id, new FROM changes WHERE ref = ? ORDER BY id DESC LIMIT 1", [refNumber])
+        var number: Int64? = last?["id"]
+        if let new = last?["new"] as Data?, new == head || new == headObject {
+            // Accounted already, by a delivery or for another app.
+        } else {
+            try database.run(
+                "INSERT INTO changes (ref, old, new, accounted_at) VALUES (?, ?, ?, ?)",
+                [refNumber, last?["new"] as Data?, commit.blob, now.milliseconds])
+            number = database.lastInsertedRowID
+        }
+        let new = NewJob(
+            app: job.app, repository: job.repository, ref: ref, commit: commit, cause: .catchUp, change: number ?? change, delivery: nil,
+            lock: try lock(), at: now)
+        let queued = try new.queue(in: database).job
+        guard let row = try database.row("SELECT \(Job.columns) FROM jobs WHERE id = ?", [queued]) else {
+            throw LedgerError(.failed, "job \(queued) is gone")
+        }
+        return try Job(row: row)
+    }
+
+    private func lock() throws -> String {
+        try database.row("SELECT lock_name FROM jobs WHERE id = ?", [job.id])?["lock_name"] ?? job.app
+    }
+}
