@@ -97,16 +97,15 @@ package struct OrderRules: Sendable, Equatable {
         }
         let mayBeBehind = fetched.commit == nil || fetched.headIsStrictAncestorOfCommit
         if mayBeBehind, !known.headAccountedAfter, !patienceIsOver { return .fetchAgain }
-        guard let commit = fetched.commit else { return unknown(known) }
+        guard let commit = fetched.commit else { return .end(unknown(head, known), queueHead: needsJob(known)) }
         guard commit == head else { return .end(Self.notTheHead(head, known), queueHead: needsJob(known)) }
         return headItself(commit, fetched, known)
     }
 
-    private func unknown(_ known: Known) -> Decision {
+    private func unknown(_ head: CommitID, _ known: Known) -> JobEnd {
         // A head that was accounted after it has taken its place; a commit nobody ever saw is a failure to be looked at.
-        let reason = "\(commit.hex) never appeared on \(SafeText.shown(ref.full))"
-        let state: Job.State = known.headAccountedAfter ? .superseded : .failed
-        return .end(JobEnd(state, reason), queueHead: needsJob(known))
+        guard !known.headAccountedAfter else { return Self.notTheHead(head, known) }
+        return JobEnd(.failed, "\(commit.hex) never appeared on \(SafeText.shown(ref.full))")
     }
 
     private func headItself(_ commit: CommitID, _ fetched: Fetched, _ known: Known) -> Decision {

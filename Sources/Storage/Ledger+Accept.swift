@@ -10,18 +10,15 @@ extension Ledger {
     ///
     /// - Throws: ``LedgerError``; nothing is stored then.
     package func accept(_ delivery: Delivery) async throws -> AcceptedDelivery {
-        try await write { database in
-            var acceptance = Acceptance(database, delivery)
-            return try acceptance.run()
-        }
+        try await accepting.accept(delivery)
     }
 }
 
-/// One run through the accepting transaction.
-private struct Acceptance {
-    let database: Database
-    let delivery: Delivery
-    var superseded: [(job: Int64, app: String, by: Int64)] = []
+/// One delivery's part of the accepting transaction.
+struct Acceptance {
+    private let database: Database
+    private let delivery: Delivery
+    private var superseded: [(job: Int64, app: String, by: Int64)] = []
 
     init(_ database: Database, _ delivery: Delivery) {
         self.database = database
@@ -93,8 +90,10 @@ private struct Acceptance {
     private func account(_ matched: MatchedChange, delivery id: Int64, isRepeated: Bool) throws -> Accounted? {
         guard case .change(let change) = matched.ref, let repository = matched.repository else { return nil }
         let ref = try number(of: change.ref, in: repository)
+        // What is sent again was accounted when it first came; a find is left to the delivery that tells of it.
+        if isRepeated, let earlier = try earlier(change, ref: ref, delivery: id, isRepeated: true) { return earlier }
         if let found = try claimFind(of: change, ref: ref, delivery: id) { return found }
-        if let earlier = try earlier(change, ref: ref, isRepeated: isRepeated) { return earlier }
+        if let earlier = try earlier(change, ref: ref, delivery: id, isRepeated: false) { return earlier }
         try database.run(
             "INSERT INTO changes (ref, old, new, delivery, accounted_at) VALUES (?, ?, ?, ?, ?)",
             [ref, change.old?.blob, change.new?.blob, id, delivery.receivedAt.milliseconds])
@@ -109,28 +108,34 @@ private struct Acceptance {
         return database.lastInsertedRowID
     }
 
-    /// Rule (b): what a fetch or catch-up found as the ref's head, and no delivery has claimed yet, is now this delivery's.
+    /// Rule (b): what a fetch or catch-up found as the ref's head, and no delivery has claimed yet, is now this delivery's. Where the
+    /// ref came from is the delivery's word too: by that rules (a) and (c) know the move when it is told again.
     private func claimFind(of change: Change, ref: Int64, delivery id: Int64) throws -> Accounted? {
         let found = try database.row(
             """
-            UPDATE changes SET delivery = :delivery
+            UPDATE changes SET delivery = :delivery, old = :old
             WHERE id = (SELECT max(id) FROM changes WHERE ref = :ref) AND delivery IS NULL AND new IS :new AND new IS NOT NULL
             RETURNING id
-            """, ["delivery": id, "ref": ref, "new": change.new?.blob])
+            """, ["delivery": id, "ref": ref, "old": change.old?.blob, "new": change.new?.blob])
         return found.map { Accounted(change: $0["id"], isNew: false, delivery: nil) }
     }
 
     /// Rule (c): the same move of the same ref was accounted and the ref did not return to where it began since. By rule (a), of a
     /// delivery that came before, such a return does not matter: what it moved was accounted with it.
-    private func earlier(_ change: Change, ref: Int64, isRepeated: Bool) throws -> Accounted? {
+    private func earlier(_ change: Change, ref: Int64, delivery id: Int64, isRepeated: Bool) throws -> Accounted? {
         let row = try database.row(
             """
             SELECT id, delivery FROM changes AS seen
             WHERE ref = :ref AND new IS :new AND old IS :old
               AND (:repeated OR NOT EXISTS (SELECT 1 FROM changes WHERE ref = :ref AND new IS :old AND id > seen.id))
-            ORDER BY id DESC LIMIT 1
+            -- A later find of the same move is not what a delivery accounted.
+            ORDER BY delivery IS NULL, id DESC LIMIT 1
             """, ["ref": ref, "new": change.new?.blob, "old": change.old?.blob, "repeated": isRepeated])
-        return row.map { Accounted(change: $0["id"], isNew: false, delivery: $0["delivery"]) }
+        guard let row else { return nil }
+        let accounted = Accounted(change: row["id"], isNew: false, delivery: row["delivery"])
+        // A find that is no longer the last change is told of late.
+        try database.run("UPDATE changes SET delivery = ? WHERE id = ? AND delivery IS NULL", [id, accounted.change])
+        return accounted
     }
 
     private mutating func decide(
@@ -151,7 +156,7 @@ private struct Acceptance {
             return verdict
         }
         verdict.kind = .queued
-        verdict.job = try queue(app: app, change.ref, commit, change: accounted.change, repository: matched.repository, delivery: id)
+        verdict.job = try queue(match, app, change.ref, commit, change: accounted.change, repository: matched.repository, delivery: id)
         return verdict
     }
 
@@ -162,11 +167,11 @@ private struct Acceptance {
     }
 
     private mutating func queue(
-        app: String, _ ref: RefName, _ commit: CommitID, change: Int64, repository: RepositoryName?, delivery id: Int64
+        _ match: Match, _ app: String, _ ref: RefName, _ commit: CommitID, change: Int64, repository: RepositoryName?, delivery id: Int64
     ) throws -> Int64 {
         let new = NewJob(
             app: app, repository: repository?.description ?? "", ref: ref, commit: commit, cause: .push, change: change, delivery: id,
-            lock: app, at: delivery.receivedAt)
+            lock: match.lock ?? app, at: delivery.receivedAt)
         let queued = try new.queue(in: database)
         superseded += queued.superseded.map { (job: $0, app: app, by: queued.job) }
         return queued.job

@@ -14,6 +14,11 @@ package struct OrderOutcome: Sendable, Equatable {
     package var next: Next
     /// The head's own job, if it needed one.
     package var queued: Job?
+
+    package init(next: Next, queued: Job? = nil) {
+        self.next = next
+        self.queued = queued
+    }
 }
 
 extension Ledger {
@@ -115,17 +120,21 @@ private struct Ordering {
         return .init(release: row["job"], commit: commit, ref: (row["ref"] as String?).flatMap { RefName(full: $0) })
     }
 
-    /// Accounts H as found by this fetch, unless it is the last thing accounted, and queues its job.
+    /// Accounts H as found by this fetch, unless it is the last thing accounted and the app had no job from that, and queues its job.
     private func queueHead() throws -> Job {
         guard let commit = fetched.head else { throw LedgerError(.failed, "\(ref.full) has no head to queue a job for") }
         let last = try database.row("SELECT id, new FROM changes WHERE ref = ? ORDER BY id DESC LIMIT 1", [refNumber])
         var number: Int64? = last?["id"]
-        if let new = last?["new"] as Data?, new == head || new == headObject {
-            // Accounted already, by a delivery or for another app.
+        var old = last?["new"] as Data?
+        let isAccounted = old != nil && (old == head || old == headObject)
+        if isAccounted, try !hadJob(from: number) {
+            // By a delivery or for another app.
         } else {
+            // A job of this app that came to no verdict took that change; the head did not move from itself to itself since.
+            if isAccounted { old = nil }
             try database.run(
                 "INSERT INTO changes (ref, old, new, accounted_at) VALUES (?, ?, ?, ?)",
-                [refNumber, last?["new"] as Data?, commit.blob, now.milliseconds])
+                [refNumber, old, commit.blob, now.milliseconds])
             number = database.lastInsertedRowID
         }
         let new = NewJob(
@@ -136,6 +145,10 @@ private struct Ordering {
             throw LedgerError(.failed, "job \(queued) is gone")
         }
         return try Job(row: row)
+    }
+
+    private func hadJob(from change: Int64?) throws -> Bool {
+        try database.row("SELECT 1 FROM jobs WHERE change = ? AND app = ? AND cause IN ('push', 'catch-up')", [change, job.app]) != nil
     }
 
     private func lock() throws -> String {
