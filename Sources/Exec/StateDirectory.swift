@@ -28,6 +28,19 @@ package struct StateDirectory: Sendable {
         return log(id, step: step)
     }
 
+    /// The jobs that have logs: directories below `logs/` that are named by a number as Bittern writes it. Anything else is not ours.
+    package func jobsWithLogs() -> [Int64] {
+        FileSystem.names(in: path + "/logs").compactMap { name in
+            guard let job = Int64(name), job > 0, String(job) == name, FileSystem.isDirectory("\(path)/logs/\(name)") else { return nil }
+            return job
+        }
+    }
+
+    /// Removes all logs of a job.
+    package func removeLogs(of job: Int64) throws {
+        try FileSystem.removeTree("\(path)/logs/\(job)")
+    }
+
     /// An app's HOME, kept between jobs.
     package func home(app: String) -> String { "\(path)/home/\(app)" }
 

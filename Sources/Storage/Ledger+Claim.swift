@@ -21,15 +21,18 @@ extension Ledger {
             let claimed = try database.row(
                 """
                 UPDATE jobs
-                SET state = 'running', started_at = ?, starts = starts + 1, attempt = attempt + 1
+                SET state = 'running', started_at = :now, starts = starts + 1, attempt = attempt + 1
                 WHERE id = (
                     SELECT id FROM jobs AS waiting
                     WHERE state = 'queued'
                       -- One at a time per lock; the unique index holds it should this ever be wrong.
                       AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND lock_name = waiting.lock_name)
+                      -- A hold is for pushes; what a person asks for by name runs all the same.
+                      AND (cause NOT IN ('push', 'catch-up') OR NOT EXISTS (
+                          SELECT 1 FROM holds WHERE app = waiting.app AND (until IS NULL OR until > :now)))
                     ORDER BY id LIMIT 1)
                 RETURNING id
-                """, [now.milliseconds])
+                """, ["now": now.milliseconds])
             guard let id = claimed?["id"] as Int64?, let row = try database.row("SELECT \(Job.columns) FROM jobs WHERE id = ?", [id])
             else { return nil }
             let job = try Job(row: row)

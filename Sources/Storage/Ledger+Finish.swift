@@ -11,6 +11,9 @@ extension Ledger {
                 WHERE id = ? AND state = 'running'
                 """, [end.state.rawValue, end.reason, now.milliseconds, end.isVerdict, end.supersededBy, job])
             try database.run("UPDATE releases SET state = 'failed' WHERE job = ? AND state = 'building'", [job])
+            // One that a daemon's death left behind.
+            try database.run(
+                "UPDATE steps SET state = 'cancelled', finished_at = ? WHERE job = ? AND state = 'running'", [now.milliseconds, job])
         }
     }
 

@@ -9,6 +9,7 @@ import Glibc
 package struct Ledger: Sendable {
     let pool: DatabasePool
     let path: String
+    let accepting: AcceptGroup
 
     /// Opens the ledger, makes it where there is none and brings its schema up to date.
     ///
@@ -22,6 +23,7 @@ package struct Ledger: Sendable {
             try Schema.migrator.migrate(pool)
             // GRDB sets NORMAL as it turns a pool's writer to WAL, so a configuration's word comes too early.
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+            accepting = AcceptGroup(pool: pool, path: path)
         } catch let error as LedgerError {
             throw error
         } catch {

@@ -15,6 +15,9 @@ import GRDB
 /// 9. An app has at most one live release, and what is live or good was activated.
 /// 10. Only an ended job came to a verdict; only a retry is one of another job.
 ///
+/// What is forgotten after a time, deliveries and jobs, is named elsewhere by plain numbers, which stay: a number is never given
+/// twice, a duplicate of a forgotten delivery is one all the same, and forgetting looks at no other row.
+///
 /// Times are milliseconds since 1970, commits are the bytes of the object name, repositories are in lower case.
 enum Schema {
     /// Numbered, and never edited once released: a ledger of every released version is upgraded by a test.
@@ -39,7 +42,7 @@ enum Schema {
             repository TEXT,
             body_hash BLOB CHECK (length(body_hash) = 32),
             body_size INTEGER CHECK (body_size >= 0),
-            duplicate_of INTEGER REFERENCES deliveries (id) ON DELETE SET NULL,
+            duplicate_of INTEGER,
             CONSTRAINT verified_is_complete CHECK (
                 verified = 0 OR (account IS NOT NULL AND body_hash IS NOT NULL AND answer IN (200, 202))),
             CONSTRAINT refused_has_reason CHECK (verified = 1 OR reason IS NOT NULL)
@@ -67,7 +70,7 @@ enum Schema {
             -- NULL: the ref was deleted.
             new BLOB CHECK (length(new) IN (20, 32)),
             -- NULL: no delivery, but a fetch or catch-up found it.
-            delivery INTEGER REFERENCES deliveries (id) ON DELETE SET NULL,
+            delivery INTEGER,
             accounted_at INTEGER NOT NULL
         ) STRICT;
 
@@ -82,7 +85,7 @@ enum Schema {
             cause TEXT NOT NULL CHECK (cause IN ('push', 'manual', 'retry', 'rollback', 'catch-up')),
             requested_by TEXT,
             change INTEGER REFERENCES changes (id) ON DELETE SET NULL,
-            delivery INTEGER REFERENCES deliveries (id) ON DELETE SET NULL,
+            delivery INTEGER,
             lock_name TEXT NOT NULL,
             state TEXT NOT NULL
                 CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled', 'superseded', 'skipped')),
@@ -94,8 +97,8 @@ enum Schema {
             queued_at INTEGER NOT NULL,
             started_at INTEGER,
             finished_at INTEGER,
-            superseded_by INTEGER REFERENCES jobs (id) ON DELETE SET NULL,
-            retry_of INTEGER REFERENCES jobs (id) ON DELETE SET NULL,
+            superseded_by INTEGER,
+            retry_of INTEGER,
             -- Whether its end says something about its commit, so that the commit needs no other job: it succeeded, failed, was
             -- skipped or cancelled, or was live already.
             came_to_verdict INTEGER NOT NULL DEFAULT 0 CHECK (came_to_verdict IN (0, 1)),
@@ -116,7 +119,6 @@ enum Schema {
         CREATE UNIQUE INDEX jobs_one_per_change ON jobs (change, app) WHERE change IS NOT NULL AND cause IN ('push', 'catch-up');
         CREATE INDEX jobs_queued ON jobs (id) WHERE state = 'queued';
         CREATE INDEX jobs_by_app ON jobs (app, id);
-        CREATE INDEX jobs_by_delivery ON jobs (delivery) WHERE delivery IS NOT NULL;
 
         -- Apps whose pushes wait for somebody to say go.
         CREATE TABLE holds (
@@ -138,7 +140,7 @@ enum Schema {
             -- NULL: no app is configured for the repository.
             app TEXT,
             kind TEXT NOT NULL CHECK (kind IN ('queued', 'ignored')),
-            job INTEGER REFERENCES jobs (id) ON DELETE SET NULL,
+            job INTEGER,
             reason TEXT,
             CONSTRAINT ignored_has_reason CHECK ((kind = 'ignored') = (reason IS NOT NULL)),
             CONSTRAINT ignored_has_no_job CHECK (kind = 'queued' OR job IS NULL),

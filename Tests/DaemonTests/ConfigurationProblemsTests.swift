@@ -40,7 +40,6 @@ struct ConfigurationProblemsTests {
                 "1:19: error: `socket` must be a path of at most 107 bytes, not 108"
             ),
             ("hooks: {listen: }", "1:9: error: `listen` has no value (write an address or a list of them, or leave the key out)"),
-            ("workers: 0", "1:1: error: `workers: 0` is not supported yet"),
             ("workers: 00", "1:10: error: `workers` must be a whole number from 0 to 1000, not `00`"),
             ("workers: -1", "1:10: error: `workers` must be a whole number from 0 to 1000, not `-1`"),
             ("runner: systemd", "1:1: error: `runner: systemd` is not supported yet"),

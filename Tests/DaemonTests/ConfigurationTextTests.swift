@@ -56,6 +56,13 @@ struct ConfigurationTextTests {
         )
     }
 
+    @Test("what retention does not say stays at its default")
+    func retention() throws {
+        #expect(try read().reading.configuration?.retention == Retention())
+        let some = try read(main: mainFile("retention: {jobs: 30d, logs: 12h}")).reading.configuration?.retention
+        #expect(some == Retention(deliveries: .seconds(90 * 86_400), jobs: .seconds(30 * 86_400), logs: .seconds(12 * 3_600)))
+    }
+
     @Test("no apps is a warning, and the configuration counts")
     func noApps() throws {
         let (reading, lines) = try read(apps: [:])

@@ -6,7 +6,7 @@ private let allowedImports: [String: Set<String>] = [
     "Domain": ["Crypto", "FoundationEssentials"],
     "Providers": ["Domain", "FoundationEssentials"],
     "ControlAPI": ["Domain", "FoundationEssentials"],
-    "Storage": ["Domain", "FoundationEssentials", "GRDB", "Glibc"],
+    "Storage": ["Domain", "FoundationEssentials", "GRDB", "Glibc", "Synchronization"],
     "Exec": ["CLinux", "Dispatch", "Domain", "Glibc", "Subprocess", "Synchronization", "SystemPackage"],
     "Systemd": ["CSystemd", "FoundationEssentials", "Glibc", "Logging", "Synchronization"],
     "Daemon": [

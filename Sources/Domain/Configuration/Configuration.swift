@@ -11,8 +11,11 @@ package struct Configuration: Sendable, Equatable {
     package var publicURL: String?
     /// Absolute path; holds `bittern.db`, `logs/`, `mirrors/`, `home/`.
     package var stateDirectory: String
-    /// Pipelines at once; at least 1.
+    /// Pipelines at once; with 0 deliveries are accepted and jobs queued, and nothing runs.
     package var workers: Int
+    /// How long running steps may finish when the daemon stops.
+    package var drain: Duration
+    package var retention: Retention
     /// For all steps and for git.
     package var environment: [String: String]
     /// By name.
@@ -22,7 +25,8 @@ package struct Configuration: Sendable, Equatable {
 
     package init(
         name: String, hooks: Hooks, controlSocket: String, publicURL: String?, stateDirectory: String,
-        workers: Int, environment: [String: String], accounts: [String: Account], apps: [App]
+        workers: Int, drain: Duration = .seconds(5 * 60), retention: Retention = Retention(), environment: [String: String],
+        accounts: [String: Account], apps: [App]
     ) {
         self.name = name
         self.hooks = hooks
@@ -30,6 +34,8 @@ package struct Configuration: Sendable, Equatable {
         self.publicURL = publicURL
         self.stateDirectory = stateDirectory
         self.workers = workers
+        self.drain = drain
+        self.retention = retention
         self.environment = environment
         self.accounts = accounts
         self.apps = apps
@@ -172,13 +178,23 @@ package struct App: Sendable, Equatable {
     package var logLimit: Int
     /// File mode mask of steps and of the checkout.
     package var umask: UInt16
+    /// Jobs that share it run one at a time.
+    package var lock: String
+    /// Whether a newer push cancels the running job.
+    package var cancelRunning: Bool
+    /// How often a job is started when the daemon or the host dies under it; at least 1.
+    package var maxAttempts: Int
 
     package init(
         name: String, account: String, repository: RepositoryName, cloneURL: String, branches: [Glob], tags: [Glob] = [],
         root: String, environment: [String: String] = [:], secrets: [String: Secret] = [:], build: [CommandStep] = [],
         preDeploy: [CommandStep] = [], deploy: [CommandStep] = [], timeout: Duration = .seconds(30 * 60),
-        noOutputTimeout: Duration = .seconds(10 * 60), logLimit: Int = 64 << 20, umask: UInt16 = 0o022
+        noOutputTimeout: Duration = .seconds(10 * 60), logLimit: Int = 64 << 20, umask: UInt16 = 0o022,
+        lock: String? = nil, cancelRunning: Bool = false, maxAttempts: Int = 3
     ) {
+        self.lock = lock ?? name
+        self.cancelRunning = cancelRunning
+        self.maxAttempts = maxAttempts
         self.name = name
         self.account = account
         self.repository = repository

@@ -7,13 +7,10 @@ enum NotSupportedYet {
         .main: [
             "hooks: off",
             "status_url",
-            "workers: 0",
             "runner: systemd",
             "runner_roots",
-            "drain",
             "catch_up",
             "min_free",
-            "retention",
             "defaults",
         ],
         .account: [
@@ -44,9 +41,6 @@ enum NotSupportedYet {
             "notify",
             "keep_releases",
             "limits",
-            "lock",
-            "cancel_running",
-            "max_attempts",
             "catch_up",
             "deploy_on_add",
             "operators",

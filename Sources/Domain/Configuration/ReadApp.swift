@@ -18,6 +18,9 @@ struct AppSettings {
     var noOutputTimeout: Duration = .seconds(10 * 60)
     var logLimit = 64 << 20
     var umask: UInt16 = 0o022
+    var lock: String?
+    var cancelRunning = false
+    var maxAttempts = 3
 }
 
 extension MappingReader {
@@ -39,7 +42,8 @@ extension MappingReader {
                 name: name, account: account, repository: repository, cloneURL: address, branches: branches, tags: tags, root: root,
                 environment: settings.environment, secrets: settings.secrets, build: settings.build, preDeploy: settings.preDeploy,
                 deploy: settings.deploy, timeout: settings.timeout, noOutputTimeout: settings.noOutputTimeout,
-                logLimit: settings.logLimit, umask: settings.umask
+                logLimit: settings.logLimit, umask: settings.umask, lock: settings.lock, cancelRunning: settings.cancelRunning,
+                maxAttempts: settings.maxAttempts
             )
         }
         return AppReading(
@@ -58,6 +62,9 @@ extension MappingReader {
         if let timeout = self["no_output_timeout"]?.duration() { settings.noOutputTimeout = timeout }
         if let limit = self["log_limit"]?.size(in: 1 << 10...SizeText.limit) { settings.logLimit = limit }
         if let umask = self["umask"]?.umask() { settings.umask = umask }
+        settings.lock = self["lock"]?.nameText()
+        if let cancels = self["cancel_running"]?.flag() { settings.cancelRunning = cancels }
+        if let attempts = self["max_attempts"]?.wholeNumber(in: 1...1_000) { settings.maxAttempts = attempts }
         var steps = StepsReader(secretNames: secretsAreKnown ? secretNames : nil, jobTimeout: timeout)
         settings.build = self["build"].map { steps.read($0, .build) } ?? []
         settings.preDeploy = self["pre_deploy"].map { steps.read($0, .preDeploy) } ?? []

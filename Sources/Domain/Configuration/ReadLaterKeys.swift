@@ -5,12 +5,8 @@ extension MappingReader {
     func checkLaterKeysOfMain(accounts: [String: Account?]) {
         self["status_url"]?.checkStatusAddress()
         _ = self["runner_roots"]?.items("a list of directories")?.map { $0.path("a directory") }
-        _ = self["drain"]?.duration(allowsZero: true)
         if let field = self["catch_up"], !field.says("off") { _ = field.duration() }
         _ = self["min_free"]?.size(in: 1 << 10...SizeText.limit)
-        if let retention = self["retention"]?.mapping(.retention) {
-            for key in retention.place.keys { _ = retention[key]?.duration() }
-        }
         if let defaults = self["defaults"]?.mapping(.defaults) {
             _ = defaults["clone_url"]?.cloneAddress()
             _ = defaults["tags"]?.globs()
@@ -66,9 +62,6 @@ extension MappingReader {
     }
 
     private func checkLaterKeysOfQueue() {
-        _ = self["lock"]?.nameText()
-        _ = self["cancel_running"]?.flag()
-        _ = self["max_attempts"]?.wholeNumber(in: 1...1_000)
         _ = self["catch_up"]?.flag()
         _ = self["deploy_on_add"]?.flag()
     }

@@ -6,6 +6,8 @@ struct MainReading {
     var publicURL: String?
     var stateDirectory: String
     var workers: Int
+    var drain: Duration
+    var retention: Retention
     var environment: [String: String]
     /// nil for an account that is not whole.
     var accounts: [String: Account?]
@@ -13,8 +15,8 @@ struct MainReading {
     func configuration(apps: [App]) -> Configuration {
         Configuration(
             name: name, hooks: hooks, controlSocket: controlSocket, publicURL: publicURL, stateDirectory: stateDirectory,
-            workers: workers, environment: environment, accounts: accounts.compactMapValues(\.self),
-            apps: apps.sorted { $0.name < $1.name }
+            workers: workers, drain: drain, retention: retention, environment: environment,
+            accounts: accounts.compactMapValues(\.self), apps: apps.sorted { $0.name < $1.name }
         )
     }
 }
@@ -31,6 +33,8 @@ extension MappingReader {
             publicURL: self["public_url"]?.webAddress(["https", "http"])?.text,
             stateDirectory: self["state_directory"]?.stateDirectory() ?? state,
             workers: self["workers"]?.wholeNumber(in: 0...1_000) ?? 2,
+            drain: self["drain"]?.duration(allowsZero: true) ?? .seconds(5 * 60),
+            retention: self["retention"]?.retention() ?? Retention(),
             environment: self["env"]?.environment() ?? [:],
             accounts: required("accounts", "at least one, with kind and hook_secret")?.accounts() ?? [:]
         )
@@ -52,6 +56,15 @@ extension ConfigurationField {
     fileprivate func serverName() -> String? {
         guard let text = text("a name") else { return nil }
         return text.utf8.count <= 100 ? text : refused(text, mustBe: "a name of at most 100 bytes")
+    }
+
+    fileprivate func retention() -> Retention? {
+        guard let ages = mapping(.retention) else { return nil }
+        var retention = Retention()
+        if let age = ages["deliveries"]?.duration() { retention.deliveries = age }
+        if let age = ages["jobs"]?.duration() { retention.jobs = age }
+        if let age = ages["logs"]?.duration() { retention.logs = age }
+        return retention
     }
 
     fileprivate func stateDirectory() -> String? {
