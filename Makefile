@@ -11,7 +11,7 @@ DEMO_NEEDS := curl openssl
 TEST_NEEDS := $(DEMO_NEEDS) lighttpd lighttpd-mod-openssl openssh-client openssh-server systemd util-linux procps
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build build-tests needs-build needs-demo needs-test format lint clean
+.PHONY: help demo test torture build build-tests needs-build needs-demo needs-test format lint clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ demo: needs-demo build ## push to a real repository and watch it go live (KEEP=1
 
 test: needs-test build-tests ## run every test (FILTER= runs those that match)
 	$(SWIFT) test --skip-build $(BUILD_FLAGS) $(if $(FILTER),--filter '$(FILTER)')
+
+torture: needs-test build-tests ## kill the daemon at random while it works, ROUNDS times (200), and check what is left
+	BITTERN_TORTURE_ROUNDS=$(or $(ROUNDS),200) $(SWIFT) test --skip-build $(BUILD_FLAGS) --filter TortureTests
 
 build: needs-build ## build the daemon for debugging
 	$(SWIFT) build $(BUILD_FLAGS) --product bittern

@@ -132,6 +132,7 @@ let package = Package(
         .testTarget(
             name: "StorageTests",
             dependencies: ["Domain", "RealParts", "Storage", .product(name: "GRDB", package: "GRDB.swift")],
+            exclude: ["Ledgers"],
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "ExecTests", dependencies: ["Domain", "Exec", "RealParts"], swiftSettings: swiftSettings),
@@ -142,6 +143,12 @@ let package = Package(
         ),
         .testTarget(name: "DaemonTests", dependencies: ["Daemon", "Domain"], swiftSettings: swiftSettings),
         .testTarget(name: "RealPartsTests", dependencies: ["RealParts"], swiftSettings: swiftSettings),
+        // Runs only when it is told how many rounds.
+        .testTarget(
+            name: "TortureTests",
+            dependencies: ["RealParts", "bittern", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: swiftSettings
+        ),
         // The binary itself: SwiftPM builds it along because the tests depend on it.
         .testTarget(name: "EndToEndTests", dependencies: ["RealParts", "bittern"], swiftSettings: swiftSettings),
     ]

@@ -55,8 +55,8 @@ package struct Assembly: Sendable {
         let dispatcher = dispatcher(ledger: ledger, reporter: reporter, board: board, state: state, mirrors: mirrors)
         let refusals = RefusalDesk(ledger: ledger, reporter: reporter)
 
-        let hooks = try await hooksListeners(inherited.hooks, ledger, refusals, reporter) { dispatcher.wake() }
-        let control = try await controlListeners(inherited.control, ledger, state)
+        let hooks = try await hooksListeners(inherited.hooks, ledger, refusals, reporter) { dispatcher.accepted($0) }
+        let control = try await controlListeners(inherited.control, ledger, state, dispatcher, reporter)
         for listener in hooks + control { reporter.listening(listener.description) }
         try await Recovery(ledger: ledger, reporter: reporter, clock: clock, configuration: configuration, mirrors: mirrors).run()
 
@@ -65,7 +65,8 @@ package struct Assembly: Sendable {
         } stopping: {
             reporter.stopping()
         }
-        try await serve(hooks + control, dispatcher, herald, reporter)
+        let janitor = Janitor(retention: configuration.retention, ledger: ledger, state: state, reporter: reporter, clock: clock)
+        try await serve(hooks + control, dispatcher, janitor, herald, reporter)
         await refusals.writeDown()
         try ledger.close()
         reporter.stopped()
@@ -74,12 +75,12 @@ package struct Assembly: Sendable {
     /// Services are stopped in the reverse of their order: the dispatcher first, and the listeners, which go on accepting, when it
     /// is done.
     private func serve(
-        _ listeners: [any Listener], _ dispatcher: Dispatcher, _ herald: Herald, _ reporter: Reporter
+        _ listeners: [any Listener], _ dispatcher: Dispatcher, _ janitor: Janitor, _ herald: Herald, _ reporter: Reporter
     ) async throws {
         var quiet = logger
         quiet.logLevel = .critical
         let services: [any Service] =
-            listeners + [dispatcher, HangUpNotice(reporter: reporter), herald]
+            listeners + [dispatcher, janitor, HangUpNotice(reporter: reporter), Impatience(dispatcher: dispatcher), herald]
         let group = ServiceGroup(
             configuration: .init(
                 services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
@@ -103,10 +104,10 @@ package struct Assembly: Sendable {
 
     private func hooksListeners(
         _ inherited: [CInt], _ ledger: Ledger, _ refusals: RefusalDesk, _ reporter: Reporter,
-        queueChanged: @escaping @Sendable () -> Void
+        queued: @escaping @Sendable (AcceptedDelivery) -> Void
     ) async throws -> [any Listener] {
         let intake = Intake(
-            configuration: configuration, ledger: ledger, refusals: refusals, reporter: reporter, clock: clock, queueChanged: queueChanged)
+            configuration: configuration, ledger: ledger, refusals: refusals, reporter: reporter, clock: clock, queued: queued)
         let responder = HooksResponder(
             intake: intake, health: HealthCheck(ledger: ledger, clock: clock), trustedProxies: Set(configuration.hooks.trustedProxies),
             load: BodyLoad(limit: HooksResponder.bodiesInFlight))
@@ -127,9 +128,13 @@ package struct Assembly: Sendable {
         return listeners
     }
 
-    private func controlListeners(_ inherited: [CInt], _ ledger: Ledger, _ state: StateDirectory) async throws -> [any Listener] {
+    private func controlListeners(
+        _ inherited: [CInt], _ ledger: Ledger, _ state: StateDirectory, _ dispatcher: Dispatcher, _ reporter: Reporter
+    ) async throws -> [any Listener] {
         let responder = ControlResponder(
-            configuration: configuration, ledger: ledger, state: state, clock: clock, version: version, startedAt: clock.now)
+            configuration: configuration, ledger: ledger, state: state, dispatcher: dispatcher, reporter: reporter, clock: clock,
+            version: version,
+            startedAt: clock.now)
         var quiet = logger
         quiet.logLevel = .critical
         let channel = HTTP1Channel(responder: responder.responder(logger: quiet))
@@ -191,6 +196,25 @@ private struct Herald: Service {
         try await gracefulShutdown()
         notifier.stopping()
         stopping()
+    }
+}
+
+/// Hears a second SIGTERM or SIGINT: then nothing is waited for any more.
+private struct Impatience: Service {
+    let dispatcher: Dispatcher
+
+    func run() async throws {
+        // Not one of the signals that stop the group: those are heard once. This one hears them all, and goes on while the
+        // dispatcher, which is stopped after it, drains.
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        Task {
+            var count = 0
+            for await _ in signals {
+                count += 1
+                if count > 1 { await dispatcher.halt() }
+            }
+        }
+        try await gracefulShutdown()
     }
 }
 

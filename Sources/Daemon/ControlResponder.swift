@@ -14,6 +14,8 @@ struct ControlResponder: Sendable {
     let configuration: Configuration
     let ledger: Ledger
     let state: StateDirectory
+    let dispatcher: Dispatcher
+    let reporter: Reporter
     let clock: WallClock
     let version: String
     let startedAt: Timestamp
@@ -59,6 +61,14 @@ struct ControlResponder: Sendable {
         router.get("/jobs/:id/log") { request, context in
             try await log(of: job(context.parameters.require("id")), request.uri.queryParameters)
         }
+        router.post("/jobs/:id/cancel") { _, context in try await cancel(job(context.parameters.require("id"))) }
+        router.post("/jobs/:id/retry") { _, context in try await retry(job(context.parameters.require("id"))) }
+        router.post("/apps/:app/hold") { request, context in
+            let body = try await request.body.collect(upTo: 65536)
+            return try await hold(
+                app(context.parameters.require("app")), ReplyCoding.decode(HoldRequest.self, from: Data(body.readableBytesView)))
+        }
+        router.post("/apps/:app/resume") { _, context in try await resume(app(context.parameters.require("app"))) }
         return router
     }
 
@@ -67,12 +77,15 @@ struct ControlResponder: Sendable {
         let live = try await ledger.liveReleases()
         let last = try await ledger.lastJobs(of: names)
         let counts = try await ledger.queueCounts()
+        let holds = try await ledger.holds(at: clock.now)
         return try Self.reply(
             StatusReply(
                 version: version, started_at: startedAt.rfc3339, workers: configuration.workers, queued: counts.queued,
                 running: counts.running,
                 apps: names.map { name in
-                    .init(app: name, live: live[name].map(ReleaseReply.init), last_job: last[name].map(JobReply.init), held: false)
+                    .init(
+                        app: name, live: live[name].map(ReleaseReply.init), last_job: last[name].map(JobReply.init),
+                        held: holds[name] != nil)
                 }))
     }
 
@@ -84,6 +97,63 @@ struct ControlResponder: Sendable {
         let state = query["state"].flatMap { Job.State(rawValue: String($0)) }
         let limit = min(max(query["limit"].flatMap { Int($0) } ?? 20, 1), 10_000)
         return try Self.reply(try await ledger.jobs(app: app, state: state, limit: limit).map(JobReply.init))
+    }
+
+    private func app(_ name: String) throws -> App {
+        guard let app = configuration.apps.first(where: { $0.name == name }) else {
+            throw Refused(.notFound, "there is no app \(SafeText.shown(name, limit: 80)); bittern apps lists them")
+        }
+        return app
+    }
+
+    private func cancel(_ job: Job) async throws -> Response {
+        // A job on its way from the queue to a worker is neither here nor there for a moment.
+        for _ in 0..<100 {
+            if try await dispatcher.cancel(job: job.id) { return try Self.reply(JobReply(try await self.job(String(job.id)))) }
+            let now = try await self.job(String(job.id))
+            if now.state.isEnded {
+                throw Refused(.conflict, "job \(job.id) has ended already: \(now.state.rawValue)")
+            }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        throw Refused(.conflict, "job \(job.id) could not be reached; try again")
+    }
+
+    private func retry(_ job: Job) async throws -> Response {
+        guard let app = configuration.apps.first(where: { $0.name == job.app }) else {
+            throw Refused(.conflict, "\(job.app) is no longer configured")
+        }
+        guard let new = try await ledger.retry(job: job.id, lock: app.lock, by: nil, at: clock.now) else {
+            throw Refused(.conflict, "job \(job.id) has not ended; bittern cancel \(job.id) ends it")
+        }
+        reporter.retryQueued(new, of: job.id)
+        dispatcher.wake()
+        return try Self.reply(JobReply(new))
+    }
+
+    private func hold(_ app: App, _ request: HoldRequest) async throws -> Response {
+        let now = clock.now
+        let until = try request.until.map { text in
+            guard let until = Timestamp(rfc3339: text) else {
+                throw Refused(.badRequest, "\"\(SafeText.shown(text, limit: 60))\" is no time")
+            }
+            guard until > now else { throw Refused(.badRequest, "the hold would end before it begins; name a later time") }
+            return until
+        }
+        let hold = Hold(app: app.name, heldAt: now, until: until, reason: request.reason.map { SafeText.shown($0) }, by: nil)
+        try await ledger.hold(hold)
+        reporter.held(hold)
+        // It may end by itself, and the dispatcher has to know when.
+        dispatcher.wake()
+        return try Self.reply(HoldReply(hold))
+    }
+
+    private func resume(_ app: App) async throws -> Response {
+        let hold = try await ledger.holds(at: clock.now)[app.name]
+        guard try await ledger.resume(app: app.name), let hold else { throw Refused(.conflict, "\(app.name) is not held") }
+        reporter.resumed(app: app.name)
+        dispatcher.wake()
+        return try Self.reply(HoldReply(hold))
     }
 
     private func job(_ text: String) async throws -> Job {

@@ -14,7 +14,10 @@ actor Dispatcher: Service {
     private let workers: [Worker]
 
     private var idle: [Int]
+    /// The worker of each job that runs.
+    private var running: [Int64: (app: String, worker: Int)] = [:]
     private var isStopping = false
+    private var holdEnd: Task<Void, Never>?
     private let (wakings, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     private var allIdle: CheckedContinuation<Void, Never>?
 
@@ -61,6 +64,19 @@ actor Dispatcher: Service {
             await give(claimed, to: worker)
         }
         await statusBoard.queueChanged()
+        await wakeWhenHoldEnds()
+    }
+
+    /// A hold that ends by itself lets jobs go of which nobody else will speak.
+    private func wakeWhenHoldEnds() async {
+        holdEnd?.cancel()
+        // A ledger that cannot be read is asked again with the next waking.
+        guard let end = try? await ledger.nextHoldEnd(after: clock.now) else { return }
+        let delay = end.since(clock.now)
+        holdEnd = Task {
+            guard (try? await Task.sleep(for: delay + .milliseconds(1))) != nil else { return }  // cancelled: another one took over
+            wake()
+        }
     }
 
     /// The ledger could not be asked; nobody else will say when it can.
@@ -77,6 +93,7 @@ actor Dispatcher: Service {
             return await abandon(claimed.job)
         }
         idle.removeAll { $0 == worker }
+        running[claimed.job.id] = (app: app.name, worker: worker)
         Task {
             await workers[worker].run(
                 claimed, app, account, environment: configuration.environment, home: state.home(app: app.name))
@@ -86,6 +103,7 @@ actor Dispatcher: Service {
 
     private func finished(_ job: Job, worker: Int) async {
         idle.append(worker)
+        running[job.id] = nil
         await statusBoard.ended(app: job.app)
         if idle.count == workers.count { allIdle?.resume() }
         wake()
@@ -102,10 +120,54 @@ actor Dispatcher: Service {
         }
     }
 
+    /// Ends a job that waits, or asks the worker that runs it to.
+    ///
+    /// - Returns: false when the job has ended, or is on its way from the queue to a worker.
+    func cancel(job: Int64) async throws -> Bool {
+        let end = JobEnd(.cancelled, "cancelled while it was queued")
+        if try await ledger.cancelQueued(job: job, end, at: clock.now) {
+            if let ended = try await ledger.job(job) { reporter.jobEnded(ended, end) }
+            await statusBoard.queueChanged()
+            return true
+        }
+        guard let place = running[job] else { return false }
+        return await workers[place.worker].cancel(job: job)
+    }
+
+    /// A push queued jobs; those of apps that want it so take the place of what runs.
+    nonisolated func accepted(_ delivery: AcceptedDelivery) {
+        let jobs = delivery.verdicts.compactMap { verdict in verdict.app.flatMap { app in verdict.job.map { (app: app, job: $0) } } }
+        let impatient = jobs.filter { new in configuration.apps.contains { $0.name == new.app && $0.cancelRunning } }
+        if !impatient.isEmpty { Task { for new in impatient { await cancelOlder(than: new.job, of: new.app) } } }
+        wake()
+    }
+
+    private func cancelOlder(than job: Int64, of app: String) async {
+        for (old, place) in running where place.app == app && old < job {
+            _ = await workers[place.worker].cancel(job: old)
+        }
+    }
+
+    /// Lets what runs finish for as long as `drain` allows, then ends it and has it put back.
     private func stop() async {
         isStopping = true
-        await statusBoard.stopping()
+        holdEnd?.cancel()
+        await statusBoard.stopping(within: configuration.drain)
+        let drained = Task {
+            try await Task.sleep(for: configuration.drain)
+            await halt()
+        }
+        await untilAllIdle()
+        drained.cancel()
+    }
+
+    /// Ends what runs now; it is put back.
+    func halt() async {
+        guard isStopping else { return }
         for worker in workers { await worker.halt() }
+    }
+
+    private func untilAllIdle() async {
         guard idle.count < workers.count else { return }
         await withCheckedContinuation { allIdle = $0 }
     }

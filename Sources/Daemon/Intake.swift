@@ -38,12 +38,12 @@ struct Intake: Sendable {
     private let refusals: RefusalDesk
     private let reporter: Reporter
     private let clock: WallClock
-    private let queueChanged: @Sendable () -> Void
+    private let queued: @Sendable (AcceptedDelivery) -> Void
 
-    /// - Parameter queueChanged: called after a delivery queued jobs.
+    /// - Parameter queued: called after a delivery queued jobs.
     init(
         configuration: Configuration, ledger: Ledger, refusals: RefusalDesk, reporter: Reporter, clock: WallClock,
-        queueChanged: @escaping @Sendable () -> Void
+        queued: @escaping @Sendable (AcceptedDelivery) -> Void
     ) {
         doors = configuration.accounts.compactMapValues { account in
             provider(for: account.kind).map { provider in
@@ -56,7 +56,7 @@ struct Intake: Sendable {
         self.refusals = refusals
         self.reporter = reporter
         self.clock = clock
-        self.queueChanged = queueChanged
+        self.queued = queued
     }
 
     /// Never throws and never answers anything but what CONTRACT's table names.
@@ -115,7 +115,7 @@ struct Intake: Sendable {
         let delivery = delivery(of: event, request, body, door, receivedAt)
         let accepted = try await ledger.accept(delivery)
         reporter.accepted(accepted, delivery)
-        if accepted.queuedAnything { queueChanged() }
+        if accepted.queuedAnything { queued(accepted) }
         return .accepted(accepted)
     }
 

@@ -93,6 +93,20 @@ struct Reporter: Sendable {
             Self.fields(of: job))
     }
 
+    func retryQueued(_ job: Job, of old: Int64) {
+        event(.jobQueued, .info, "job \(job.id) of \(job.app) queued: job \(old) once more", Self.fields(of: job))
+    }
+
+    func held(_ hold: Hold) {
+        let until = hold.until.map { " until \($0.rfc3339)" } ?? ""
+        let reason = hold.reason.map { ": \($0)" } ?? ""
+        logger.notice("\(hold.app) is held\(until)\(reason)", metadata: ["app": .string(hold.app)])
+    }
+
+    func resumed(app: String) {
+        logger.notice("\(app) is no longer held", metadata: ["app": .string(app)])
+    }
+
     func jobStarted(_ job: Job) {
         let again = job.attempt > 1 ? ", attempt \(job.attempt)" : ""
         event(.jobStarted, .info, "job \(job.id) of \(job.app) started at \(job.commit.short)\(again)", Self.fields(of: job))
@@ -129,6 +143,14 @@ struct Reporter: Sendable {
         let ended = leftovers > 0 ? "; \(leftovers) processes of it were ended" : ""
         logger.warning(
             "job \(job.id) of \(job.app) was running when the daemon died and is queued again\(ended)", metadata: Self.fields(of: job))
+    }
+
+    func cleaned(deliveries: Int, jobs: Int, logs: Int) {
+        logger.info("past their time and removed: \(deliveries) deliveries, \(jobs) jobs, the logs of \(logs) jobs")
+    }
+
+    func notCleaned(_ sentence: String) {
+        logger.warning("what is past its time could not be removed, trying again tomorrow: \(sentence)")
     }
 
     func ledgerTrouble(_ sentence: String) {

@@ -35,8 +35,12 @@ actor StatusBoard {
         tell()
     }
 
-    func stopping() {
+    /// - Parameter drain: how long what runs may go on; the service manager is asked for that time and the teardown after it.
+    func stopping(within drain: Duration) {
         sentence.isStopping = true
+        if !sentence.running.isEmpty {
+            notifier.extendTimeout(microseconds: UInt64(max(0, drain.wholeMilliseconds)) * 1000 + 20_000_000)
+        }
         tell()
     }
 

@@ -57,6 +57,13 @@ actor Worker {
         await act(machine?.halt())
     }
 
+    /// Somebody wants the job gone; the step that runs is ended. False when this worker does not have the job (yet).
+    func cancel(job: Int64) async -> Bool {
+        guard machine?.job == job else { return false }
+        await act(machine?.cancel())
+        return true
+    }
+
     private func endAtLimit(_ limit: Duration) async {
         guard (try? await Task.sleep(for: limit)) != nil else { return }  // cancelled: the job ended before
         await act(machine?.jobLimitReached())

@@ -59,6 +59,29 @@ package struct Job: Sendable, Equatable {
     }
 }
 
+/// A deploy freeze of one app: its pushes are taken and wait, the newest of each ref.
+package struct Hold: Sendable, Equatable {
+    package var app: String
+    package var heldAt: Timestamp
+    /// nil: until somebody resumes the app.
+    package var until: Timestamp?
+    package var reason: String?
+    package var by: String?
+
+    package init(app: String, heldAt: Timestamp, until: Timestamp?, reason: String?, by: String?) {
+        self.app = app
+        self.heldAt = heldAt
+        self.until = until
+        self.reason = reason
+        self.by = by
+    }
+
+    /// Whether pushes wait at this moment.
+    package func holds(at now: Timestamp) -> Bool {
+        until.map { $0 > now } ?? true
+    }
+}
+
 /// One step of a job as the ledger keeps it.
 package struct StepRecord: Sendable, Equatable {
     package enum State: String, Sendable, CaseIterable { case running, succeeded, failed, cancelled }

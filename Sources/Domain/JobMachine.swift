@@ -52,7 +52,7 @@ package struct JobMachine: Sendable, Equatable {
     private enum Stop: Sendable, Equatable { case cancel, jobLimit, halt }
 
     private var state = State.queued
-    private let job: Int64
+    package let job: Int64
     /// For the reasons; of an annotated tag it is known only after the fetch.
     package var commit: CommitID
     private let steps: [PlannedStep]

@@ -7,10 +7,13 @@ package struct Match: Sendable, Equatable {
 
     /// nil where no app is configured for the repository.
     package var app: String?
+    /// What its jobs lock.
+    package var lock: String?
     package var decision: Decision
 
-    package init(app: String?, decision: Decision) {
+    package init(app: String?, lock: String? = nil, decision: Decision) {
         self.app = app
+        self.lock = lock ?? app
         self.decision = decision
     }
 }
@@ -50,7 +53,7 @@ package struct Matcher: Sendable {
         }
         return apps.map { app in
             let failed = Self.rules(for: ref, app: app).first { !$0.passed }
-            return Match(app: app.name, decision: failed.map { .ignore(reason: $0.reason ?? $0.name) } ?? .deploy)
+            return Match(app: app.name, lock: app.lock, decision: failed.map { .ignore(reason: $0.reason ?? $0.name) } ?? .deploy)
         }
     }
 

@@ -30,6 +30,14 @@ package struct Timestamp: Sendable, Hashable, Comparable {
         return text.dropLast() + "." + String(String(1000 + thousandths).dropFirst()) + "Z"
     }
 
+    /// Reads RFC 3339 with any offset, with or without a fraction; nil for anything else.
+    package init?(anyRFC3339 text: String) {
+        let styles = [Date.ISO8601FormatStyle(), Date.ISO8601FormatStyle(includingFractionalSeconds: true)]
+        let dates = styles.lazy.compactMap { try? $0.parse(text) }  // not in this style: the next one, or nil
+        guard let date = dates.first else { return nil }
+        self.init(milliseconds: Int64((date.timeIntervalSince1970 * 1000).rounded()))
+    }
+
     /// Reads what ``rfc3339`` writes; nil for anything else.
     package init?(rfc3339 text: String) {
         let style = Date.ISO8601FormatStyle(includingFractionalSeconds: true)

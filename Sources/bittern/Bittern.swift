@@ -17,7 +17,9 @@ struct Bittern: AsyncParsableCommand {
             delivery or account.
             """,
         version: version,
-        subcommands: [Serve.self, Check.self, Status.self, Apps.self, Jobs.self, Show.self, Log.self] + LaterCommands.all)
+        subcommands: [
+            Serve.self, Check.self, Status.self, Apps.self, Jobs.self, Show.self, Log.self, Cancel.self, Retry.self, Hold.self, Resume.self,
+        ] + LaterCommands.all)
 
     /// As ArgumentParser's own `main`, but with the exit statuses of the manual.
     static func main() async {

@@ -45,35 +45,46 @@ struct ControlClient {
 
     /// The reply as the daemon wrote it.
     func get(_ path: ControlPath) async throws -> Data {
-        try await withResponse(path) { body in
-            var data = Data()
-            for try await part in body {
-                guard data.count + part.readableBytes <= Self.replyLimit else { throw Failure(.failed, "the daemon's answer is too long") }
-                data.append(contentsOf: part.readableBytesView)
-            }
-            return data
+        try await withResponse(HTTPClientRequest(url: url(path.text)), Self.collect)
+    }
+
+    private static func collect(_ body: HTTPClientResponse.Body) async throws -> Data {
+        var data = Data()
+        for try await part in body {
+            guard data.count + part.readableBytes <= replyLimit else { throw Failure(.failed, "the daemon's answer is too long") }
+            data.append(contentsOf: part.readableBytesView)
         }
+        return data
     }
 
     func get<Reply: Decodable>(_ path: ControlPath, as type: Reply.Type) async throws -> Reply {
         try ReplyCoding.decode(type, from: try await get(path))
     }
 
+    /// Has the daemon do something; the reply as it wrote it.
+    func post(_ order: ControlOrder) async throws -> Data {
+        var request = HTTPClientRequest(url: url(order.path))
+        request.method = .POST
+        if case .hold(_, let hold) = order { request.body = .bytes(Array(try ReplyCoding.encode(hold))) }
+        return try await withResponse(request, Self.collect)
+    }
+
     /// A reply that goes on for as long as it likes.
     func stream(_ path: ControlPath, _ receive: ([UInt8]) async throws -> Void) async throws {
-        try await withResponse(path) { body in
+        try await withResponse(HTTPClientRequest(url: url(path.text))) { body in
             for try await part in body { try await receive(Array(part.readableBytesView)) }
         }
     }
 
-    private func withResponse<Result>(_ path: ControlPath, _ body: (HTTPClientResponse.Body) async throws -> Result) async throws -> Result
-    {
+    private func withResponse<Result>(
+        _ request: HTTPClientRequest, _ body: (HTTPClientResponse.Body) async throws -> Result
+    ) async throws -> Result {
         try checkSocket()
         var configuration = HTTPClient.Configuration()
         configuration.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(configuration: configuration)
         do {
-            let response = try await client.execute(HTTPClientRequest(url: url(path)), deadline: .distantFuture)
+            let response = try await client.execute(request, deadline: .distantFuture)
             guard response.status == .ok else {
                 let data = try await response.body.collect(upTo: 65536)
                 let sentence =
@@ -112,17 +123,30 @@ struct ControlClient {
         }
     }
 
-    private func url(_ path: ControlPath) -> String {
+    private func url(_ path: String) -> String {
         let host = socket.utf8.map { byte -> String in
             let isPlain = (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
             let hex = String(byte, radix: 16, uppercase: true)
             return isPlain ? String(UnicodeScalar(byte)) : "%" + (hex.count < 2 ? "0" : "") + hex
         }.joined()
-        return "http+unix://" + host + path.text
+        return "http+unix://" + host + path
     }
 }
 
 extension ReadOptions {
+    /// Has the daemon do something and prints its answer as JSON or, through `text`, for people.
+    @discardableResult
+    func order<Reply: Decodable>(_ order: ControlOrder, as type: Reply.Type, text: (Reply) -> String) async throws -> Reply {
+        let data = try await ControlClient(connection).post(order)
+        let reply = try ReplyCoding.decode(type, from: data)
+        if json {
+            Terminal.write(Array(data) + [0x0A])
+        } else {
+            Terminal.print(text(reply))
+        }
+        return reply
+    }
+
     /// Asks once and prints the answer as JSON or, through `text`, for people.
     func show<Reply: Decodable>(_ path: ControlPath, as type: Reply.Type, text: (Reply) -> String) async throws {
         let data = try await ControlClient(connection).get(path)

@@ -5,7 +5,7 @@ import Testing
 extension JobMachine {
     /// A queued job of these steps.
     static func ofSteps(_ steps: (PlannedStep.Stage, String)...) throws -> JobMachine {
-        var plan = Plan(app: try app(), job: try job(ref: nil), environment: [:], previous: nil, home: "/home")
+        var plan = Plan(app: try app(), job: try DomainTests.job(ref: nil), environment: [:], previous: nil, home: "/home")
         plan.steps = steps.map { PlannedStep(name: $0.1, stage: $0.0, work: .fetch) }
         return JobMachine(job: 42, commit: try DomainTests.commit("a"), plan: plan)
     }

@@ -72,7 +72,7 @@ import Testing
     @Test("commands that come later are known and say so")
     func later() async throws {
         let commands = [
-            "releases", "deploy", "rollback", "cancel", "retry", "hold", "resume", "deliveries", "delivery", "replay", "explain",
+            "releases", "deploy", "rollback", "deliveries", "delivery", "replay", "explain",
             "simulate", "accounts", "account", "hooks", "metrics", "cache", "reload", "doctor", "backup",
         ]
         for command in commands {

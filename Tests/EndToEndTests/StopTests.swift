@@ -6,7 +6,7 @@ import Testing
     @Test("SIGTERM during a build ends the daemon with 0 and puts the job back, its attempt not counted; the next start deploys it")
     func duringBuild() async throws {
         let build = "echo run >> @DIR@/builds; if [ ! -e @DIR@/again ]; then touch @DIR@/begun; sleep 600 & sleep 600; fi"
-        try await withSite(app: "build: ['\(build)']\n") { site in
+        try await withSite(app: "build: ['\(build)']\n", config: "drain: 0s\n") { site in
             let push = try await site.push(["a": "1"])
             try await eventually("the build") { site.exists("begun") }
             #expect(try await site.daemon.terminate() == 0)
@@ -61,7 +61,7 @@ import Testing
 
     @Test("a follower of a log is let go when the daemon stops, and told that the job is not over")
     func follower() async throws {
-        try await withSite(app: "build: ['\(Site.gate("g"))']\n") { site in
+        try await withSite(app: "build: ['\(Site.gate("g"))']\n", config: "drain: 0s\n") { site in
             let job = try await site.push(["a": "1"]).job
             try await site.reached("g")
             let following = try await RunningProcess.start(

@@ -19,12 +19,14 @@ struct Jobs: AsyncParsableCommand {
 
     func validate() throws {
         guard (1...10_000).contains(limit) else { throw ValidationError("--limit takes a number from 1 to 10000") }
-        let isName = app.map {
-            $0.utf8.allSatisfy {
-                (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "&") && $0 != UInt8(ascii: "#") && $0 != UInt8(ascii: "%")
-            }
-        }
-        guard isName != false else { throw ValidationError("--app takes the name of an app; bittern apps lists them") }
+        if let app { try Self.checkAppName(app) }
+    }
+
+    /// What could not be the name of an app must not become part of a request's path.
+    static func checkAppName(_ name: String) throws {
+        let isName =
+            !name.isEmpty && name.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x7A).contains($0) || "._-".utf8.contains($0) }
+        guard isName else { throw ValidationError("\"\(name)\" is not the name of an app; bittern apps lists them") }
     }
 
     func run() async throws {

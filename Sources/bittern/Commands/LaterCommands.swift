@@ -3,8 +3,8 @@ import ArgumentParser
 /// Commands that the manual names and a later version brings: they are known, and say so.
 enum LaterCommands {
     static let all: [any ParsableCommand.Type] = [
-        Later<Releases>.self, Later<Deploy>.self, Later<Rollback>.self, Later<Cancel>.self, Later<Retry>.self, Later<Hold>.self,
-        Later<Resume>.self, Later<Deliveries>.self, Later<Delivery>.self, Later<Replay>.self, Later<Explain>.self,
+        Later<Releases>.self, Later<Deploy>.self, Later<Rollback>.self, Later<Deliveries>.self, Later<Delivery>.self, Later<Replay>.self,
+        Later<Explain>.self,
         Later<Simulate>.self, Later<Accounts>.self, Later<Account>.self, Later<Hooks>.self, Later<Metrics>.self, Later<Cache>.self,
         Later<Reload>.self, Later<Doctor>.self, Later<Backup>.self, Later<Runner>.self, Later<Step>.self,
     ]
@@ -29,10 +29,6 @@ enum LaterCommands {
     enum Releases: Name { static let name = "releases" }
     enum Deploy: Name { static let name = "deploy" }
     enum Rollback: Name { static let name = "rollback" }
-    enum Cancel: Name { static let name = "cancel" }
-    enum Retry: Name { static let name = "retry" }
-    enum Hold: Name { static let name = "hold" }
-    enum Resume: Name { static let name = "resume" }
     enum Deliveries: Name { static let name = "deliveries" }
     enum Delivery: Name { static let name = "delivery" }
     enum Replay: Name { static let name = "replay" }

@@ -28,10 +28,23 @@ struct Log: AsyncParsableCommand {
     }
 
     func run() async throws {
+        try await JobLog(job: job, step: step, follow: follow, raw: raw).show(over: ControlClient(connection))
+    }
+}
+
+/// The output of a job on its way to a reader.
+struct JobLog {
+    var job: Int64
+    var step: String?
+    var follow = false
+    var raw = false
+
+    /// Shows it; when it is followed, ends with the status of the job.
+    func show(over client: ControlClient) async throws {
         var frames = LogFrameReader()
         var printer = LogPrinter(raw: raw, colours: Terminal.hasColours)
         var end: LogFrame.Head?
-        try await ControlClient(connection).stream(.log(job, step: step, follow: follow)) { bytes in
+        try await client.stream(.log(job, step: step, follow: follow)) { bytes in
             for frame in try frames.read(bytes) {
                 if frame.head.ended != nil { end = frame.head }
                 Terminal.write(printer.text(for: frame))
@@ -44,7 +57,8 @@ struct Log: AsyncParsableCommand {
         switch state {
         case .succeeded, .skipped: return
         case .queued, .running: throw Failure(.noDaemon, "the daemon stops; job \(job) goes on when it is started again")
-        case .failed, .cancelled, .superseded: throw Failure(.jobFailed, raw ? "job \(job) \(state.rawValue): \(end?.reason ?? "")" : nil)
+        case .failed, .cancelled, .superseded:
+            throw Failure(.jobFailed, raw ? "job \(job) \(state.rawValue): \(end?.reason ?? "")" : nil)
         }
     }
 }

@@ -22,7 +22,7 @@ struct Status: AsyncParsableCommand {
         var table = Table(["APP", "LIVE", "SINCE", "LAST JOB"])
         for app in status.apps {
             table.add([
-                app.app, app.live.map { "\($0.commit.prefix(7)) (release \($0.id))" } ?? "nothing yet",
+                app.held ? "\(app.app) (held)" : app.app, app.live.map { "\($0.commit.prefix(7)) (release \($0.id))" } ?? "nothing yet",
                 Terminal.localTime(app.live?.created_at), app.last_job.map(lastJob) ?? "none yet",
             ])
         }

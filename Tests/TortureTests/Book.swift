@@ -1,0 +1,117 @@
+import GRDB
+
+/// What a ledger says, read without the daemon.
+struct Book: Sendable {
+    struct Job: Sendable {
+        let id: Int64
+        let app: String
+        let ref: String?
+        let commit: String
+        let state: String
+    }
+
+    struct Step: Sendable {
+        let job: Int64
+        let start: Int64
+        let name: String
+        let state: String
+        let began: Int64
+        let ended: Int64?
+    }
+
+    struct Release: Sendable {
+        let job: Int64
+        let path: String
+        let state: String
+        let activated: Int64?
+    }
+
+    struct Delivery: Sendable {
+        let id: Int64
+        let requestID: String?
+        let answer: Int
+        let isVerified: Bool
+    }
+
+    struct Verdict: Sendable {
+        let delivery: Int64
+        let app: String?
+        let ref: String
+        let kind: String
+        let job: Int64?
+        let reason: String?
+    }
+
+    let jobs: [Job]
+    let steps: [Step]
+    let releases: [Release]
+    let deliveries: [Delivery]
+    let verdicts: [Verdict]
+
+    init(_ queue: DatabaseQueue) throws {
+        (jobs, steps, releases, deliveries, verdicts) = try queue.read { database in
+            (
+                try Row.fetchAll(database, sql: "SELECT *, lower(hex(commit_id)) AS hash FROM jobs ORDER BY id")
+                    .map { Job(id: $0["id"], app: $0["app"], ref: $0["ref"], commit: $0["hash"], state: $0["state"]) },
+                try Row.fetchAll(database, sql: "SELECT * FROM steps ORDER BY started_at, job, start, position").map {
+                    Step(
+                        job: $0["job"], start: $0["start"], name: $0["name"], state: $0["state"], began: $0["started_at"],
+                        ended: $0["finished_at"])
+                },
+                try Row.fetchAll(database, sql: "SELECT * FROM releases ORDER BY job")
+                    .map { Release(job: $0["job"], path: $0["path"], state: $0["state"], activated: $0["activated_at"]) },
+                try Row.fetchAll(database, sql: "SELECT * FROM deliveries ORDER BY id")
+                    .map { Delivery(id: $0["id"], requestID: $0["request_id"], answer: $0["answer"], isVerified: $0["verified"]) },
+                try Row.fetchAll(database, sql: "SELECT * FROM verdicts ORDER BY id").map {
+                    Verdict(
+                        delivery: $0["delivery"], app: $0["app"], ref: $0["ref"], kind: $0["kind"], job: $0["job"], reason: $0["reason"])
+                }
+            )
+        }
+    }
+
+    /// A connection that changes nothing.
+    static func open(_ path: String) throws -> DatabaseQueue {
+        var configuration = GRDB.Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(5)
+        return try DatabaseQueue(path: path, configuration: configuration)
+    }
+
+    /// How many jobs wait or run.
+    static func unfinished(_ queue: DatabaseQueue) throws -> Int {
+        try queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')") ?? 0 }
+    }
+
+    /// What SQLite says of the file; empty when it is whole.
+    static func damage(_ queue: DatabaseQueue) throws -> [String] {
+        try queue.read { database in
+            let whole = try String.fetchAll(database, sql: "PRAGMA integrity_check")
+            let foreign = try Row.fetchAll(database, sql: "PRAGMA foreign_key_check").map { "\($0)" }
+            return whole.filter { $0 != "ok" } + foreign
+        }
+    }
+
+    /// The tables a person wants to see when something went wrong.
+    static func tables(_ queue: DatabaseQueue) throws -> String {
+        let queries = [
+            "jobs": """
+            SELECT id, app, ref, substr(lower(hex(commit_id)), 1, 7) AS c, cause, change, delivery, state, reason, starts, queued_at,
+                started_at, finished_at FROM jobs ORDER BY id
+            """,
+            "deliveries": "SELECT id, substr(request_id, 1, 8), answer, duplicate_of, received_at FROM deliveries ORDER BY id",
+            "changes": """
+            SELECT c.id, name, substr(lower(hex(old)), 1, 7), substr(lower(hex(new)), 1, 7), delivery, accounted_at
+            FROM changes c JOIN refs ON refs.id = c.ref ORDER BY c.id
+            """,
+            "verdicts": "SELECT delivery, change, app, ref, kind, job, reason FROM verdicts ORDER BY id",
+            "releases": "SELECT job, app, substr(lower(hex(commit_id)), 1, 7), state, activated_at FROM releases ORDER BY job",
+            "steps": "SELECT job, start, name, state, started_at, finished_at FROM steps ORDER BY started_at, job, start, position",
+        ]
+        return try queries.sorted { $0.key < $1.key }.map { name, sql in
+            let rows = try queue.read { try Row.fetchAll($0, sql: sql) }
+            let lines = rows.map { row in row.databaseValues.map { $0.isNull ? "-" : $0.description }.joined(separator: " | ") }
+            return "\(name):\n  " + lines.joined(separator: "\n  ")
+        }.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,217 @@
+import Foundation
+import GRDB
+import RealParts
+
+/// All that is known of a round that has come to rest; the invariants are judged from it alone.
+struct Evidence: Sendable {
+    var answered: [Courier.Answered]
+    var refusals: [String]
+    var records: [Forge.Record]
+    var graph: CommitGraph
+    /// By branch, from the real repository.
+    var heads: [String: String]
+    var book: Book
+    var damage: [String]
+    /// By app: where `current` points, and the text of its REVISION.
+    var links: [String: (target: String?, revision: String?)]
+    var watched: [String]
+    /// Processes that belong to jobs, after the last job has ended.
+    var processes: [Int32]
+    /// By app: the jobs that found another one's step running, and the jobs whose deploy step ran, once for each time.
+    var overlaps: [String: [String]]
+    var deployed: [String: [Int64]]
+}
+
+/// An invariant that does not hold; the numbers are those of the issue.
+struct Violation: Sendable, CustomStringConvertible {
+    let invariant: Int
+    let sentence: String
+
+    var description: String { "(\(invariant)) \(sentence)" }
+}
+
+extension Evidence {
+    /// What mostly explains a round that took long.
+    var longestStep: String {
+        let lengths = book.steps.map { (step: $0, length: ($0.ended ?? $0.began) - $0.began) }
+        return lengths.max { $0.length < $1.length }.map { "\($0.step.name) of job \($0.step.job), \($0.length) ms" } ?? "none"
+    }
+
+    var violations: [Violation] {
+        var found: [Violation] = []
+        func check(_ invariant: Int, _ sentences: [String]) {
+            found += sentences.map { Violation(invariant: invariant, sentence: $0) }
+        }
+        check(1, lostVerdicts() + lostJobs() + repeatedQueuing() + refusals.map { "a good delivery was answered \($0)" })
+        check(2, staleApps() + staleLive())
+        check(3, repeatedSteps() + backwardMoves() + activationsOfOldHeads() + deployments())
+        check(4, overlappingRuns() + overlaps.flatMap { app, jobs in jobs.map { "\(app): job \($0) began beside another one's step" } })
+        check(5, watched + linksBesideTheLedger())
+        check(6, damage)
+        check(7, processes.map { "process \($0) of an ended job is alive" })
+        return found
+    }
+
+    // MARK: (1) every delivery answered 2xx has its verdicts
+
+    private func lostVerdicts() -> [String] {
+        let deliveries = Dictionary(book.deliveries.map { ($0.id, $0) }) { first, _ in first }
+        let verdicts = Dictionary(grouping: book.verdicts, by: \.delivery)
+        return answered.compactMap { answered in
+            let answer = answered.answer
+            let name = "delivery \(answer.delivery ?? "?") (\(answered.requestID.prefix(8)), answered \(answer.status))"
+            guard let id = answer.delivery.flatMap({ Int64($0) }), let row = deliveries[id] else { return "\(name) is not in the ledger" }
+            guard row.isVerified, row.answer == answer.status, row.requestID == answered.requestID else {
+                return "\(name) is in the ledger as \(row)"
+            }
+            let said = answer.results.map { "\($0.app ?? "-") \($0.ref ?? "-") \($0.verdict) \($0.job ?? 0) \($0.reason ?? "-")" }
+            let kept = (verdicts[id] ?? []).map { "\($0.app ?? "-") \($0.ref) \($0.kind) \($0.job ?? 0) \($0.reason ?? "-")" }
+            return !said.isEmpty && said.sorted() == kept.sorted() ? nil : "\(name) was told \(said), and the ledger has \(kept)"
+        }
+    }
+
+    private func lostJobs() -> [String] {
+        let states = Dictionary(book.jobs.map { ($0.id, $0.state) }) { first, _ in first }
+        let queued = Set(answered.flatMap { $0.answer.results.compactMap(\.job) }.map { Int64($0) })
+        return queued.sorted().filter { states[$0] == nil }.map { "job \($0), of which an answer spoke, is not in the ledger" }
+            + book.jobs.filter { $0.state == "queued" || $0.state == "running" }.map { "job \($0.id) is still \($0.state)" }
+            + book.jobs.filter { $0.state == "failed" || $0.state == "cancelled" }.map {
+                "job \($0.id), of a build that succeeds, \($0.state)"
+            }
+    }
+
+    /// However often one request was sent, it queues one job per app and ref.
+    private func repeatedQueuing() -> [String] {
+        let requests = Dictionary(book.deliveries.map { ($0.id, $0.requestID ?? "") }) { first, _ in first }
+        let queued = book.verdicts.filter { $0.kind == "queued" }
+        let groups = Dictionary(grouping: queued) { "\(requests[$0.delivery] ?? "?") for \($0.app ?? "-") and \($0.ref)" }
+        return groups.filter { $0.value.count > 1 }
+            .map { "request \($0.key) queued jobs \($0.value.map { $0.job ?? 0 })" }
+    }
+
+    // MARK: (2) every app that follows one branch which exists has that branch's head live
+
+    private func staleApps() -> [String] {
+        Round.apps.filter { $0.branches.count == 1 }.compactMap { app in
+            guard let head = heads[app.branches[0]] else { return nil }
+            let revision = links[app.name]?.revision
+            return revision == head + "\n"
+                ? nil : "\(app.name) should have \(head.prefix(7)) of \(app.branches[0]) live and has \(revision ?? "nothing")"
+        }
+    }
+
+    /// Whatever an app has live is the head of the branch it came from, where that still exists. For apps with several branches.
+    private func staleLive() -> [String] {
+        Round.apps.compactMap { app in
+            guard let live = book.releases.first(where: { release in release.state == "live" && job(release.job)?.app == app.name }),
+                let job = job(live.job), let branch = job.branch, let head = heads[branch], head != job.commit
+            else { return nil }
+            return "\(app.name) has \(job.commit.prefix(7)) of \(branch) live as release \(job.id), and the head is \(head.prefix(7))"
+        }
+    }
+
+    private func job(_ id: Int64) -> Book.Job? { book.jobs.first { $0.id == id } }
+
+    // MARK: (3) one activation per job, and never backwards
+
+    private func repeatedSteps() -> [String] {
+        let done = Dictionary(grouping: book.steps.filter { $0.state == "succeeded" && !$0.isBeforeActivation }) { "\($0.job) \($0.name)" }
+        return done.filter { $0.value.count > 1 }.map { "step \"\($0.key)\" succeeded \($0.value.count) times" }
+    }
+
+    /// Jobs whose release went live, in that order.
+    private var activations: [(job: Book.Job, at: Int64)] {
+        var moments: [Int64: Int64] = [:]
+        for step in book.steps where step.name == "activate" && step.state == "succeeded" { moments[step.job] = step.ended }
+        for release in book.releases { if let moment = release.activated { moments[release.job] = moment } }
+        return moments.compactMap { id, moment in job(id).map { (job: $0, at: moment) } }
+            .sorted { ($0.at, $0.job.id) < ($1.at, $1.job.id) }
+    }
+
+    private func backwardMoves() -> [String] {
+        let groups = Dictionary(grouping: activations) { "\($0.job.app) \($0.job.ref ?? "")" }
+        return groups.values.flatMap { history in
+            zip(history, history.dropFirst()).compactMap { before, after -> String? in
+                guard graph.isStrictAncestor(after.job.commit, of: before.job.commit) else { return nil }
+                let moves = records.filter { $0.move.branch == after.job.branch }
+                let came = moves.firstIndex { $0.move.new == before.job.commit } ?? moves.endIndex
+                // By force at once, or to an older commit and forward from there.
+                let wanted = moves[min(came + 1, moves.endIndex)...].contains { $0.move.new == after.job.commit }
+                return wanted ? nil : "\(after.job.app) went back from \(before.job.shown) to \(after.job.shown)"
+            }
+        }
+    }
+
+    /// What went live was the head of its branch at some moment of its last fetch.
+    private func activationsOfOldHeads() -> [String] {
+        activations.compactMap { job, moment in
+            let fetch = book.steps.last { $0.job == job.id && $0.name == "fetch" && $0.state == "succeeded" && $0.began <= moment }
+            guard let fetch, let ended = fetch.ended else { return "\(job.shown) went live without a fetch" }
+            let moves = records.filter { $0.move.branch == job.branch }
+            let wasHead = moves.indices.contains { index in
+                let next = moves.indices.contains(index + 1) ? moves[index + 1].ended : Int64.max
+                return moves[index].move.new == job.commit && moves[index].began <= ended + 2 && next >= fetch.began - 2
+            }
+            return wasHead ? nil : "\(job.shown) went live and was not the head of its branch during its fetch"
+        }
+    }
+
+    /// A deploy step runs after the activation only, and again only where the daemon died in it.
+    private func deployments() -> [String] {
+        let activated = Set(activations.map(\.job.id))
+        return deployed.flatMap { app, jobs in
+            Dictionary(grouping: jobs) { $0 }.compactMap { id, runs in
+                let told = book.steps.filter { $0.job == id && $0.name == "deploy-1" }.count
+                guard activated.contains(id) else { return "\(app): job \(id) ran its deploy step and was never live" }
+                return runs.count <= told
+                    ? nil : "\(app): job \(id) ran its deploy step \(runs.count) times, and the ledger knows of \(told)"
+            }
+                + book.jobs.filter { $0.app == app && $0.state == "succeeded" && !jobs.contains($0.id) }
+                .map { "\(app): job \($0.id) succeeded without its deploy step" }
+        }
+    }
+
+    // MARK: (4) one running job per app
+
+    private func overlappingRuns() -> [String] {
+        let runs = Dictionary(grouping: book.steps) { "\($0.job) start \($0.start)" }.compactMap { name, steps -> Run? in
+            guard let job = steps.first.flatMap({ job($0.job) }) else { return nil }
+            let ended = steps.contains { $0.ended == nil } ? Int64.max : steps.compactMap(\.ended).max() ?? .max
+            return Run(name: name, app: job.app, began: steps.map(\.began).min() ?? 0, ended: ended)
+        }
+        return Dictionary(grouping: runs, by: \.app).values.flatMap { runs in
+            let inOrder = runs.sorted { ($0.began, $0.ended) < ($1.began, $1.ended) }
+            return zip(inOrder, inOrder.dropFirst()).filter { $0.ended > $1.began }
+                .map { "\($0.app): job \($1.name) began before job \($0.name) had ended" }
+        }
+    }
+
+    private struct Run {
+        let name: String
+        let app: String
+        let began: Int64
+        let ended: Int64
+    }
+
+    // MARK: (5) `current`
+
+    /// At rest the link and the ledger name the same release.
+    private func linksBesideTheLedger() -> [String] {
+        Round.apps.compactMap { app in
+            let live = book.releases.first { $0.state == "live" && job($0.job)?.app == app.name }?.path
+            let target = links[app.name]?.target
+            guard live?.split(separator: "/").suffix(2).joined(separator: "/") != target else { return nil }
+            return "\(app.name): current is \(target ?? "nothing"), and the ledger has \(live ?? "nothing") live"
+        }
+    }
+}
+
+extension Book.Job {
+    var branch: String? { ref.map { String($0.dropFirst("refs/heads/".count)) } }
+    var shown: String { "\(app) job \(id) (\(commit.prefix(7)) of \(branch ?? "no branch"))" }
+}
+
+extension Book.Step {
+    /// Such a step is run anew when the daemon died before the release was live.
+    var isBeforeActivation: Bool { name == "fetch" || name == "checkout" || name.hasPrefix("build-") }
+}
