@@ -127,8 +127,9 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "HouseTests", swiftSettings: swiftSettings),
-        .testTarget(name: "DomainTests", dependencies: ["Domain"], swiftSettings: swiftSettings),
-        .testTarget(name: "ProvidersTests", dependencies: ["Domain", "Providers"], exclude: ["Fixtures"], swiftSettings: swiftSettings),
+        .testTarget(name: "DomainTests", dependencies: ["Domain", "RealParts"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "ProvidersTests", dependencies: ["Domain", "Providers", "RealParts"], exclude: ["Fixtures"], swiftSettings: swiftSettings),
         .testTarget(
             name: "StorageTests",
             dependencies: ["Domain", "RealParts", "Storage", .product(name: "GRDB", package: "GRDB.swift")],

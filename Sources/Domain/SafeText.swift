@@ -8,12 +8,13 @@ package enum SafeText {
     /// cut ends in `…`.
     package static func shown(_ text: String, limit: Int = SafeText.limit) -> String {
         var result = ""
-        var bytes = 0
+        // How many bytes stay if all of it turns out to be too long.
+        var cut = 0
         for scalar in text.unicodeScalars {
-            let piece = isHarmless(scalar) ? String(scalar) : escaped(scalar)
-            bytes += piece.utf8.count
-            guard bytes <= limit - "…".utf8.count else { return result + "…" }
-            result += piece
+            result += isHarmless(scalar) ? String(scalar) : escaped(scalar)
+            let bytes = result.utf8.count
+            guard bytes <= limit else { return String(decoding: result.utf8.prefix(cut), as: UTF8.self) + "…" }
+            if bytes <= limit - "…".utf8.count { cut = bytes }
         }
         return result
     }

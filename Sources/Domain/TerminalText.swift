@@ -27,48 +27,33 @@ package struct TerminalText: Sendable {
         var output: [UInt8] = []
         var rest = input[...]
         while let byte = rest.first {
+            let followsReturn = endsInReturn
+            endsInReturn = byte == 0x0D
             switch byte {
-            case 0x1B:
-                switch Self.colourSequence(rest) {
-                case .whole(let length):
-                    if keepsColours { output += rest.prefix(length) }
-                    rest = rest.dropFirst(length)
-                case .cut where !isLast:
-                    held = Array(rest)
-                    return output
-                case .cut, .none:
-                    output += Self.escaped(byte)
-                    rest = rest.dropFirst()
-                }
             case 0x0D:
                 // A line that a progress bar writes again becomes a line of its own.
                 output.append(0x0A)
-                rest = rest.dropFirst()
-                endsInReturn = true
-                continue
             case 0x0A:
-                if !endsInReturn { output.append(byte) }
-                rest = rest.dropFirst()
+                if !followsReturn { output.append(byte) }
             case 0x09, 0x20...0x7E:
                 output.append(byte)
-                rest = rest.dropFirst()
-            case 0x80...:
-                switch Self.character(rest) {
-                case .whole(let length):
-                    output += Self.shown(rest.prefix(length))
-                    rest = rest.dropFirst(length)
-                case .cut where !isLast:
+            case 0x1B, 0x80...:
+                let piece = byte == 0x1B ? Self.colourSequence(rest) : Self.character(rest)
+                if case .cut = piece, !isLast {
                     held = Array(rest)
                     return output
-                case .cut, .none:
-                    output += Self.escaped(byte)
-                    rest = rest.dropFirst()
                 }
+                guard case .whole(let length) = piece else {
+                    output += Self.escaped(byte)
+                    break
+                }
+                output += shown(rest.prefix(length))
+                rest = rest.dropFirst(length)
+                continue
             default:
                 output += Self.escaped(byte)
-                rest = rest.dropFirst()
             }
-            endsInReturn = false
+            rest = rest.dropFirst()
         }
         return output
     }
@@ -105,8 +90,10 @@ package struct TerminalText: Sendable {
         return String(validating: bytes.prefix(length), as: UTF8.self) == nil ? .none : .whole(length)
     }
 
-    private static func shown(_ character: ArraySlice<UInt8>) -> [UInt8] {
-        Array(SafeText.shown(String(decoding: character, as: UTF8.self)).utf8)
+    /// A whole colour sequence or character.
+    private func shown(_ piece: ArraySlice<UInt8>) -> [UInt8] {
+        if piece.first == 0x1B { return keepsColours ? Array(piece) : [] }
+        return Array(SafeText.shown(String(decoding: piece, as: UTF8.self)).utf8)
     }
 
     private static func escaped(_ byte: UInt8) -> [UInt8] {

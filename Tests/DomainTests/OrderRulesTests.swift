@@ -1,3 +1,4 @@
+import RealParts
 import Testing
 
 @testable import Domain

@@ -30,6 +30,15 @@ struct SafeTextTests {
         #expect(pieces.utf8.count.isMultiple(of: SafeText.shown(piece).utf8.count), "cut inside a character")
     }
 
+    @Test("a text that just fits is not cut")
+    func fits() {
+        for count in 1020...1024 {
+            let text = String(repeating: "a", count: count)
+            #expect(SafeText.shown(text) == text)
+        }
+        #expect(SafeText.shown(String(repeating: "a", count: 1025)) == String(repeating: "a", count: 1021) + "…")
+    }
+
     @Test("a smaller limit holds at every length")
     func smallLimit() {
         let text = "aé機🚀\u{1B}\u{202E}" + String(repeating: "機", count: 30)

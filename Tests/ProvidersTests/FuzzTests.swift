@@ -1,4 +1,5 @@
 import Domain
+import RealParts
 import Testing
 
 @testable import Providers

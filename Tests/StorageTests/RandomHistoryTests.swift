@@ -68,7 +68,7 @@ private struct Forge {
         if !isForward { branches[index].floor = branches[index].moves.count - 1 }
     }
 
-    mutating func serve(_ index: Int, atLeast told: Int, isLate: Bool, _ random: inout SplitMix) {
+    mutating func serve(_ index: Int, atLeast told: Int, isLate: Bool, _ random: inout SeededRandom) {
         let newest = branches[index].moves.count - 1
         let least = max(branches[index].served, branches[index].floor, told)
         branches[index].served = isLate ? Int.random(in: least...newest, using: &random) : newest
@@ -120,7 +120,7 @@ private final class History {
 
     private let house: LedgerHouse
     private let seed: UInt64
-    private var random: SplitMix
+    private var random: SeededRandom
     private var forge = Forge()
     private(set) var story = ""
     private var now: Int64 = 1000
@@ -142,7 +142,7 @@ private final class History {
     init(_ house: LedgerHouse, seed: UInt64) {
         self.house = house
         self.seed = seed
-        random = SplitMix(state: seed)
+        random = SeededRandom(seed: seed)
         isOrderly = chance(3, &random)
         isEverBehind = chance(2, &random)
         movesLeft = Int.random(in: 1...10, using: &random)
@@ -360,17 +360,4 @@ private final class History {
 }
 
 /// True once in so many times.
-private func chance(_ times: Int, _ random: inout SplitMix) -> Bool { Int.random(in: 0..<times, using: &random) == 0 }
-
-/// SplitMix64 (Steele, Lea, Flood 2014).
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-}
+private func chance(_ times: Int, _ random: inout SeededRandom) -> Bool { Int.random(in: 0..<times, using: &random) == 0 }

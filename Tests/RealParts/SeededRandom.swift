@@ -1,17 +1,17 @@
 import Foundation
 
 /// SplitMix64 (Steele, Lea, Flood 2014): the same seed gives the same numbers, so that a failure can be run again.
-struct SeededRandom: RandomNumberGenerator {
+package struct SeededRandom: RandomNumberGenerator {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { state = seed }
 
     /// `BITTERN_TEST_SEED`, or another one every time.
-    static var seed: UInt64 {
+    package static var seed: UInt64 {
         ProcessInfo.processInfo.environment["BITTERN_TEST_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0...(.max))
     }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
