@@ -72,6 +72,8 @@ package struct Assembly: Sendable {
         reporter.stopped()
     }
 
+    /// Serves until SIGTERM or SIGINT; at a second one nothing is waited for any more.
+    ///
     /// Services are stopped in the reverse of their order: the dispatcher first, and the listeners, which go on accepting, when it
     /// is done.
     private func serve(
@@ -80,12 +82,22 @@ package struct Assembly: Sendable {
         var quiet = logger
         quiet.logLevel = .critical
         let services: [any Service] =
-            listeners + [dispatcher, janitor, HangUpNotice(reporter: reporter), Impatience(dispatcher: dispatcher), herald]
+            listeners + [dispatcher, janitor, HangUpNotice(reporter: reporter), herald]
         let group = ServiceGroup(
             configuration: .init(
                 services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
+                logger: quiet))
+        // Heard from here on, so before anybody is told that the daemon is ready.
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let listening = Task {
+            var isStopping = false
+            for await _ in signals {
+                if isStopping { await dispatcher.halt() } else { await group.triggerGracefulShutdown() }
+                isStopping = true
+            }
+        }
         try await group.run()
+        listening.cancel()
     }
 
     private func dispatcher(
@@ -196,25 +208,6 @@ private struct Herald: Service {
         try await gracefulShutdown()
         notifier.stopping()
         stopping()
-    }
-}
-
-/// Hears a second SIGTERM or SIGINT: then nothing is waited for any more.
-private struct Impatience: Service {
-    let dispatcher: Dispatcher
-
-    func run() async throws {
-        // Not one of the signals that stop the group: those are heard once. This one hears them all, and goes on while the
-        // dispatcher, which is stopped after it, drains.
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-        Task {
-            var count = 0
-            for await _ in signals {
-                count += 1
-                if count > 1 { await dispatcher.halt() }
-            }
-        }
-        try await gracefulShutdown()
     }
 }
 

@@ -17,6 +17,8 @@ actor Dispatcher: Service {
     /// The worker of each job that runs.
     private var running: [Int64: (app: String, worker: Int)] = [:]
     private var isStopping = false
+    /// Somebody does not want to wait for what runs.
+    private var isHurried = false
     private var holdEnd: Task<Void, Never>?
     private let (wakings, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     private var allIdle: CheckedContinuation<Void, Never>?
@@ -154,7 +156,7 @@ actor Dispatcher: Service {
         holdEnd?.cancel()
         await statusBoard.stopping(within: configuration.drain)
         let drained = Task {
-            try await Task.sleep(for: configuration.drain)
+            if !isHurried { try await Task.sleep(for: configuration.drain) }
             await halt()
         }
         await untilAllIdle()
@@ -163,6 +165,7 @@ actor Dispatcher: Service {
 
     /// Ends what runs now; it is put back.
     func halt() async {
+        isHurried = true
         guard isStopping else { return }
         for worker in workers { await worker.halt() }
     }

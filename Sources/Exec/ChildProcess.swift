@@ -60,11 +60,13 @@ enum ChildProcess {
     }
 
     /// The leader of the session is gone and waited for; its process group lives on only in what it left behind. While a member
-    /// lives, the kernel gives the group's number to nobody else.
+    /// lives, the kernel gives the group's number to nobody else. Dead members that nobody has waited for yet are none of ours: their
+    /// parent, or init, may take its time.
     private static func endSession(of leader: pid_t) async {
         for signal in [SIGTERM, SIGKILL] {
             guard kill(-leader, signal) == 0 else { return }
-            for _ in 0..<50 where kill(-leader, 0) == 0 {
+            for _ in 0..<50 {
+                guard Leftovers.isAlive(group: leader) else { return }
                 try? await Task.sleep(for: .milliseconds(20))  // nobody cancels it
             }
         }

@@ -21,6 +21,17 @@ package enum Leftovers {
         return found.count
     }
 
+    /// Whether a process group has a member that is more than a zombie.
+    static func isAlive(group: pid_t) -> Bool {
+        guard kill(-group, 0) == 0 else { return false }
+        return FileSystem.names(in: "/proc").contains { name in
+            guard pid_t(name) != nil, let stat = contents(of: "/proc/\(name)/stat") else { return false }
+            // proc(5): PID (COMMAND) STATE PPID PGRP …; the command may hold anything, so what counts stands behind the last bracket.
+            let fields = String(decoding: stat, as: UTF8.self).split(separator: ")").last?.split(separator: " ") ?? []
+            return fields.count > 2 && fields[0] != "Z" && fields[0] != "X" && pid_t(fields[2]) == group
+        }
+    }
+
     private static func processes(carrying signs: [[UInt8]]) -> [pid_t] {
         FileSystem.names(in: "/proc").compactMap { pid_t($0) }.filter { process in
             guard process != getpid() else { return false }
@@ -31,8 +42,13 @@ package enum Leftovers {
 
     /// Empty for processes of other users, which are none of ours.
     private static func environment(of process: pid_t) -> [UInt8] {
-        let descriptor = open("/proc/\(process)/environ", O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return [] }
+        contents(of: "/proc/\(process)/environ") ?? []
+    }
+
+    /// At most 2 MB; nil when it cannot be read.
+    private static func contents(of path: String) -> [UInt8]? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var all: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)

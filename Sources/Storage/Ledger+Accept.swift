@@ -114,7 +114,7 @@ struct Acceptance {
         let found = try database.row(
             """
             UPDATE changes SET delivery = :delivery, old = :old
-            WHERE id = (SELECT max(id) FROM changes WHERE ref = :ref) AND delivery IS NULL AND new IS :new AND new IS NOT NULL
+            WHERE id = (SELECT max(id) FROM changes WHERE ref = :ref) AND delivery IS NULL AND new IS :new
             RETURNING id
             """, ["delivery": id, "ref": ref, "old": change.old?.blob, "new": change.new?.blob])
         return found.map { Accounted(change: $0["id"], isNew: false, delivery: nil) }

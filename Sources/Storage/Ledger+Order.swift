@@ -74,6 +74,7 @@ private struct Ordering {
         case .fetchAgain:
             return OrderOutcome(next: .fetchAgain)
         case .end(let end, queueHead: false):
+            if fetched.head == nil { try accountDeletion() }
             return OrderOutcome(next: .end(end))
         case .end(let end, queueHead: true):
             let queued = try queueHead()
@@ -145,6 +146,14 @@ private struct Ordering {
             throw LedgerError(.failed, "job \(queued) is gone")
         }
         return try Job(row: row)
+    }
+
+    /// Accounts that this fetch found the ref gone: a ref that comes back to the same commit is a new move then, even when its delivery
+    /// overtakes that of the deletion.
+    private func accountDeletion() throws {
+        let last = try database.row("SELECT new FROM changes WHERE ref = ? ORDER BY id DESC LIMIT 1", [refNumber])
+        guard let old = last?["new"] as Data? else { return }
+        try database.run("INSERT INTO changes (ref, old, new, accounted_at) VALUES (?, ?, NULL, ?)", [refNumber, old, now.milliseconds])
     }
 
     private func hadJob(from change: Int64?) throws -> Bool {

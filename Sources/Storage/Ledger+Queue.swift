@@ -33,6 +33,8 @@ struct NewJob {
         let superseded: [Int64] = older.map { $0["id"] }
         for old in superseded {
             try database.run("UPDATE jobs SET superseded_by = ?, reason = ? WHERE id = ?", [job, "superseded by job \(job)", old])
+            // One that was put back may have begun a release.
+            try database.run("UPDATE releases SET state = 'failed' WHERE job = ? AND state = 'building'", [old])
         }
         return (job: job, superseded: superseded)
     }

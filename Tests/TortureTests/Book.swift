@@ -85,10 +85,14 @@ struct Book: Sendable {
 
     /// What SQLite says of the file; empty when it is whole.
     static func damage(_ queue: DatabaseQueue) throws -> [String] {
-        try queue.read { database in
-            let whole = try String.fetchAll(database, sql: "PRAGMA integrity_check")
-            let foreign = try Row.fetchAll(database, sql: "PRAGMA foreign_key_check").map { "\($0)" }
-            return whole.filter { $0 != "ok" } + foreign
+        do {
+            return try queue.read { database in
+                let whole = try String.fetchAll(database, sql: "PRAGMA integrity_check")
+                let foreign = try Row.fetchAll(database, sql: "PRAGMA foreign_key_check").map { "\($0)" }
+                return whole.filter { $0 != "ok" } + foreign
+            }
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_CORRUPT {
+            return ["\(error)"]
         }
     }
 

@@ -71,7 +71,7 @@ struct SabotageTests {
         }
         var evidence = outcome.evidence
         evidence.damage = try Self.damage(afterErasing: "jobs_by_app", in: Self.copy(of: round.ledger, after: ""))
-        Self.expect(evidence, invariant: 6, sentence: "page")
+        Self.expect(evidence, invariant: 6, sentence: "malformed")
         try await onTheDisk(round, outcome.evidence)
         try await round.remove()
     }

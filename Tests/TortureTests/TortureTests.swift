@@ -10,7 +10,7 @@ struct TortureTests {
     @Test("a storm of pushes and kills loses nothing, repeats nothing and never goes backwards")
     func storm() async throws {
         let first = SeededRandom.seed
-        print("torture: seed \(first)")
+        say("torture: seed \(first)")
         var slowest: Duration = .zero
         let began = ContinuousClock.now
         for number in 0..<(rounds ?? 0) {
@@ -23,7 +23,7 @@ struct TortureTests {
                 "round \(number) of seed \(first) broke an invariant; BITTERN_TORTURE_SEED=\(first &+ UInt64(number)) runs it again")
         }
         let took = ContinuousClock.now - began
-        print("torture: \(rounds ?? 0) rounds were clean, \(took / max(1, rounds ?? 0)) each, the slowest \(slowest)")
+        say("torture: \(rounds ?? 0) rounds were clean, \(took / max(1, rounds ?? 0)) each, the slowest \(slowest)")
     }
 
     /// Runs a round and says whether it was clean; prints everything and keeps its directory where not.
@@ -37,7 +37,7 @@ struct TortureTests {
             script = "\(outcome.script)"
             found = outcome.evidence.violations.map(\.description)
             let took = (ContinuousClock.now - began).formatted(.units(allowed: [.seconds], fractionalPart: .show(length: 1)))
-            print(
+            say(
                 "torture: round \(number), seed \(seed): \(outcome.script.pushes.count) pushes, \(outcome.tries) sent, "
                     + "\(outcome.script.blows.count) ends, \(outcome.evidence.book.jobs.count) jobs, \(outcome.looks) looks, \(took); "
                     + "longest step: \(outcome.evidence.longestStep)")
@@ -46,16 +46,21 @@ struct TortureTests {
         }
         if found.isEmpty {
             if ProcessInfo.processInfo.environment["BITTERN_TORTURE_SHOW"] != nil {
-                print(round.tables(), script, "\(round.directory) is kept", separator: "\n")
+                say("\(round.tables())\n\(script)\n\(round.directory) is kept")
                 return true
             }
             try await round.remove()
             return true
         }
-        print("torture: VIOLATION in round \(number), seed \(seed); \(round.directory) is kept")
-        print(found.map { "  \($0)" }.joined(separator: "\n"))
-        print(round.tables())
-        print(script)
+        say("torture: VIOLATION in round \(number), seed \(seed); \(round.directory) is kept")
+        say(found.map { "  \($0)" }.joined(separator: "\n"))
+        say(round.tables())
+        say(script)
         return false
     }
+}
+
+/// Writes a line at once, so that it is there whatever ends the tests.
+private func say(_ line: String) {
+    FileHandle.standardOutput.write(Data("\(line)\n".utf8))
 }
