@@ -15,9 +15,27 @@ import Testing
     private func changes(_ house: LedgerHouse) throws -> [String] {
         try house.values(
             """
-            SELECT coalesce(substr(hex(old), 1, 2), '-') || '>' || coalesce(substr(hex(new), 1, 2), '-') || ' by ' || coalesce(delivery, '-')
+            SELECT iif(old IS NULL, '-', substr(hex(old), 1, 2)) || '>' || iif(new IS NULL, '-', substr(hex(new), 1, 2))
+                || ' by ' || coalesce(delivery, '-')
             FROM changes ORDER BY id
             """)
+    }
+
+    // What a fetch finds gone.
+
+    @Test("a ref that a fetch found gone and that comes back is a new move, though the deletion's delivery is late")
+    func deletionFound() async throws {
+        try await withLedger { house in
+            let claimed = try await house.claim(house.push("main", nil, 2))
+            let outcome = try await house.ledger.order(
+                claimed.job, after: fetched(head: nil, commit: nil), patienceIsOver: false, at: at(3000))
+            #expect(outcome == OrderOutcome(next: .end(JobEnd(.superseded, "refs/heads/main was deleted"))))
+            #expect(try changes(house) == ["->02 by 1", "02>- by -"])
+            try await house.ledger.finish(job: claimed.job.id, JobEnd(.superseded, "refs/heads/main was deleted"), at: at(3001))
+            let again = try await house.push("main", nil, 2)
+            #expect(again != claimed.job.id)
+            #expect(try changes(house) == ["->02 by 1", "02>- by -", "->02 by 2"])
+        }
     }
 
     // The head's own job.
