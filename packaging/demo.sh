@@ -124,6 +124,8 @@ if [ "${KEEP:-}" = 1 ]; then
     echo "  $bittern show 2"
     echo "  $bittern log 2"
     echo "  tail -f $demo/daemon.log"
+    # Ending it is what was announced, and no failure.
+    trap 'exit 0' INT TERM
     wait "$daemon" || true
 fi
 say "Done."
