@@ -20,7 +20,8 @@ struct Recovery: Sendable {
                 // The daemon died between the rename and the ledger's word for it.
                 try await ledger.releaseActivated(job: job.id, app: job.app, at: clock.now)
             }
-            if let end = giveUp(job) {
+            let app = configuration.apps.first { $0.name == job.app }
+            if let end = job.givenUp(maxAttempts: app?.maxAttempts ?? 1) {
                 try await ledger.finish(job: job.id, end, at: clock.now)
                 reporter.jobEnded(job, end)
             } else {
@@ -29,14 +30,6 @@ struct Recovery: Sendable {
             }
         }
         mirrors.removeStaleLocks()
-    }
-
-    /// A commit under which the daemon dies again and again must not keep it from everything else.
-    private func giveUp(_ job: Job) -> JobEnd? {
-        let limit = configuration.apps.first { $0.name == job.app }?.maxAttempts ?? 1
-        guard job.attempt >= limit else { return nil }
-        return JobEnd(
-            .failed, "the daemon or the host died under it \(job.attempt) times (max_attempts); bittern retry \(job.id) starts it anew")
     }
 
     private func endLeftovers(of job: Job, _ release: Release?) async -> Int {

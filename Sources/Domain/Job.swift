@@ -59,6 +59,15 @@ package struct Job: Sendable, Equatable {
     }
 }
 
+extension Job {
+    /// How a job ends under which the daemon died once too often, so that it cannot keep the daemon from everything else; nil: it may
+    /// be started again.
+    package func givenUp(maxAttempts: Int) -> JobEnd? {
+        guard attempt >= maxAttempts else { return nil }
+        return JobEnd(.failed, "the daemon or the host died under it \(attempt) times (max_attempts); bittern retry \(id) starts it anew")
+    }
+}
+
 /// A deploy freeze of one app: its pushes are taken and wait, the newest of each ref.
 package struct Hold: Sendable, Equatable {
     package var app: String

@@ -5,15 +5,7 @@ import Glibc
 enum FutureTime {
     /// `2h`, `Mon 08:00` in the caller's zone, or RFC 3339; nil for anything else.
     static func read(_ text: String, now: Timestamp) -> Timestamp? {
-        duration(text).map { now.advanced(by: $0) } ?? weekday(text, now: now) ?? moment(text)
-    }
-
-    private static func duration(_ text: String) -> Duration? {
-        let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86400]
-        guard let unit = text.last.flatMap({ units[$0] }), let count = Int64(text.dropLast()), (1...1_000_000).contains(count) else {
-            return nil
-        }
-        return .seconds(count * unit)
+        DurationText.duration(text).map { now.advanced(by: $0) } ?? weekday(text, now: now) ?? Timestamp(anyRFC3339: text)
     }
 
     /// The next such moment, today's if it is still to come.
@@ -42,17 +34,5 @@ enum FutureTime {
             return nil
         }
         return (hour, minute)
-    }
-
-    private static func moment(_ text: String) -> Timestamp? {
-        Timestamp(anyRFC3339: text)
-    }
-}
-
-extension Timestamp {
-    static var now: Timestamp {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
     }
 }

@@ -1,10 +1,10 @@
-/// A time as people write it in the configuration: `90s`, `15m`, `2h`, `7d`.
-enum DurationText {
+/// A time as people write it, in the configuration and on the command line: `90s`, `15m`, `2h`, `7d`.
+package enum DurationText {
     /// For messages.
     static let form = "a time such as 90s, 15m, 2h or 7d"
 
     /// nil unless it is digits and one unit, and at most ten years.
-    static func duration(_ text: String) -> Duration? {
+    package static func duration(_ text: String) -> Duration? {
         guard let unit = text.utf8.last, let seconds = secondsPerUnit[unit] else { return nil }
         guard let number = UnitText.number(text.dropLast(), atMost: 10 * 366 * 86_400 / seconds) else { return nil }
         return .seconds(number * seconds)

@@ -1,7 +1,7 @@
 import ArgumentParser
 import ControlAPI
+import Daemon
 import Domain
-import Glibc
 
 struct Hold: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,7 +25,7 @@ struct Hold: AsyncParsableCommand {
 
     func run() async throws {
         let end = try until.map { text -> String in
-            guard let time = FutureTime.read(text, now: .now) else {
+            guard let time = FutureTime.read(text, now: WallClock.system.now) else {
                 throw Failure(.usage, "\"\(SafeText.shown(text, limit: 60))\" is no time; write 2h, \"Mon 08:00\" or 2026-12-24T08:00:00Z")
             }
             return time.rfc3339
