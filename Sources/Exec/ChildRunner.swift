@@ -72,30 +72,31 @@ package actor ChildRunner: StepRunner {
             return .succeeded
         case .command(let step):
             try state.prepareHome(app: order.app.name)
-            let outcome = await StepSupervisor(order.shell(step), limits: order.limits, log: log).run()
-            // What left the session of the step ends with it too.
-            _ = await Leftovers.end(job: order.job.id, releaseDirectory: order.releaseDirectory)
-            return outcome
+            return await StepSupervisor(order.shell(step), limits: order.limits, log: log).run()
         }
     }
 }
 
 extension StepOrder {
-    /// The step's command as a process: the shell, with the umask the app asks for.
+    /// The step's command as a process: the shell, with the umask the app asks for and the job's mark.
     func shell(_ step: StepCommand) -> Command {
         var environment = step.environment
         for (name, secret) in step.secrets {
             environment[name] = secret.withBytes { String(decoding: $0, as: UTF8.self) }
         }
-        return Self.withUmask(app.umask, "/bin/sh", ["-euc", step.script], environment, directory: releaseDirectory)
+        let mark = JobMark(job: job.id, releaseDirectory: releaseDirectory)
+        return Self.withUmask(app.umask, "/bin/sh", ["-euc", step.script], environment, directory: releaseDirectory, mark: mark)
     }
 
-    /// A program under a umask; the shell in front of it replaces itself.
+    /// A program under a umask, and with a mark if there is one; the shell in front of it replaces itself, so the program has both
+    /// before it can start anything.
     static func withUmask(
-        _ umask: UInt16, _ program: String, _ arguments: [String], _ environment: [String: String], directory: String?
+        _ umask: UInt16, _ program: String, _ arguments: [String], _ environment: [String: String], directory: String?,
+        mark: JobMark? = nil
     ) -> Command {
-        let script = "umask 0\(String(umask, radix: 8)); exec \"$0\" \"$@\""
-        return Command("/bin/sh", ["-c", script, program] + arguments, environment: environment, directory: directory)
+        let commands = ["umask 0\(String(umask, radix: 8))", mark?.script, "exec \"$0\" \"$@\""]
+        let script = commands.compactMap(\.self).joined(separator: "; ")
+        return Command("/bin/sh", ["-c", script, program] + arguments, environment: environment, directory: directory, mark: mark)
     }
 
     var limits: StepSupervisor.Limits {

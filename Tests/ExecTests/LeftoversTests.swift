@@ -1,5 +1,5 @@
 import Exec
-import Glibc
+import Foundation
 import RealParts
 import Testing
 
@@ -36,11 +36,69 @@ import Testing
         }
     }
 
+    @Test("what cleared its environment is known by its mark, asked to end, and killed; what has another job's mark lives on")
+    func hidden() async throws {
+        try await withTemporaryDirectory { directory in
+            try await withHidden(in: directory) { hidden in
+                try await start(hidden, Hidden.polite, named: "polite", marked: JobMark(job: 7, releaseDirectory: directory.path))
+                try await start(hidden, Hidden.deaf, named: "deaf", marked: JobMark(job: 7, releaseDirectory: directory.path))
+                try await start(hidden, Hidden.deaf, named: "other", marked: JobMark(job: 8, releaseDirectory: directory.path))
+                try await start(hidden, Hidden.deaf, named: "elsewhere", marked: JobMark(job: 7, releaseDirectory: "/elsewhere"))
+                try await Shell.check(["sh", "-c", hidden.wait(for: 4)])
+                #expect(await Leftovers.end(job: 7, releaseDirectory: directory.path) >= 2)
+                for name in ["polite.sh", "deaf.sh"] { #expect(try hidden.left(of: name) == []) }
+                for name in ["other.sh", "elsewhere.sh"] { #expect(try !hidden.left(of: name).isEmpty) }
+                #expect(hidden.timesAsked == 1)
+            }
+        }
+    }
+
+    @Test("what hides and goes on from process to process, or begins ever new ones, is ended all the same")
+    func restless() async throws {
+        let mark = JobMark(job: 7, releaseDirectory: "/restless")
+        try await withTemporaryDirectory { directory in
+            try await withHidden(in: directory) { hidden in
+                try await start(
+                    hidden, "[ -e up ] || echo hop >>up; [ -e stop ] || sh '\(directory.path)/hop.sh' &", named: "hop", marked: mark)
+                let breed = "echo breed >>up; while [ ! -e stop ]; do sh -c 'sleep 0.1 # \(directory.path)/' & sleep 0.005; done"
+                try await start(hidden, breed, named: "breed", marked: mark)
+                try await Shell.check(["sh", "-c", hidden.wait(for: 2)])
+                #expect(await Leftovers.end(job: 7, releaseDirectory: "/restless") > 2)
+                for _ in 0..<100 { #expect(try hidden.left == []) }
+            }
+        }
+    }
+
+    @Test("a zombie is not waited for")
+    func zombie() async throws {
+        let mark = JobMark(job: 7, releaseDirectory: "/zombie")
+        try await withTemporaryDirectory { directory in
+            try await withHidden(in: directory) { hidden in
+                let parent =
+                    "my $child = fork // die; exec @ARGV unless $child; open my $file, q(>), q(zombie); print $file $child; close $file; sleep 300"
+                let child = "sh -c '\(mark.script)' \(directory.path)/"
+                try await Shell.check(["sh", "-c", hidden.start("exec perl -e '\(parent)' \(child)", named: "parent")])
+                try await eventually("the zombie's number") { Int32((try? directory.read("zombie")) ?? "") != nil }  // not yet there
+                let number = try directory.read("zombie")
+                try await eventually("its end") { try String(contentsOfFile: "/proc/\(number)/stat", encoding: .utf8).contains(") Z ") }
+                let began = ContinuousClock.now
+                #expect(await Leftovers.end(job: 7, releaseDirectory: "/zombie") == 0)
+                #expect(began.duration(to: .now) < .seconds(1))
+                #expect(try hidden.left.count == 1)
+            }
+        }
+    }
+
     @Test("where nothing is left nothing is ended")
     func nothing() async throws {
         try await withTemporaryDirectory { directory in
             #expect(await Leftovers.end(job: 7, releaseDirectory: directory.path) == 0)
         }
+    }
+
+    /// Starts a hidden process under a mark.
+    private func start(_ hidden: Hidden, _ script: String, named name: String, marked mark: JobMark) async throws {
+        try await Shell.check(["sh", "-c", "\(mark.script); \(hidden.start(script, named: name))"])
     }
 
     /// Starts processes that outlive the command that started them, and waits until each runs.
