@@ -57,7 +57,11 @@ let package = Package(
         // The rooms that touch one thing each.
         .target(
             name: "Storage",
-            dependencies: ["Domain", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "Domain",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
             swiftSettings: swiftSettings
         ),
         .target(name: "CLinux"),
@@ -115,6 +119,10 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
 
+        // Times the ledger for `make bench`.
+        .executableTarget(
+            name: "ledger-bench", dependencies: ["Domain", "Storage"], path: "benchmarks/ledger-bench", swiftSettings: swiftSettings),
+
         // What the tests of several rooms share: a real git host, web server, ssh daemon, and the real bittern.
         .target(
             name: "RealParts",
@@ -132,7 +140,11 @@ let package = Package(
             name: "ProvidersTests", dependencies: ["Domain", "Providers", "RealParts"], exclude: ["Fixtures"], swiftSettings: swiftSettings),
         .testTarget(
             name: "StorageTests",
-            dependencies: ["Domain", "RealParts", "Storage", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "Domain", "RealParts", "Storage",
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ],
             exclude: ["Ledgers"],
             swiftSettings: swiftSettings
         ),
@@ -142,7 +154,15 @@ let package = Package(
             dependencies: ["Systemd", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "DaemonTests", dependencies: ["Daemon", "Domain"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "DaemonTests",
+            dependencies: [
+                "Daemon", "Domain", "Exec", "RealParts", "Storage",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "RealPartsTests", dependencies: ["RealParts"], swiftSettings: swiftSettings),
         // Runs only when it is told how many rounds.
         .testTarget(

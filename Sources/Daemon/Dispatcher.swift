@@ -107,7 +107,11 @@ actor Dispatcher: Service {
         idle.append(worker)
         running[job.id] = nil
         await statusBoard.ended(app: job.app)
-        if idle.count == workers.count { allIdle?.resume() }
+        // Once: two that end at the same moment both find everybody idle.
+        if idle.count == workers.count {
+            allIdle?.resume()
+            allIdle = nil
+        }
         wake()
     }
 

@@ -1,14 +1,26 @@
-/// The HTTP header fields of a webhook request; names are compared without case, and of a field sent twice the first counts.
-package struct WebhookHeaders: Sendable, Equatable {
-    private let fields: [String: String]
+import Crypto
 
-    package init(_ fields: some Sequence<(name: String, value: String)>) {
-        self.fields = Dictionary(fields.map { ($0.name.lowercased(), $0.value) }, uniquingKeysWith: { first, _ in first })
+/// The HTTP header fields of a webhook request; names are compared without case, and of a field sent twice the first counts.
+package struct WebhookHeaders: Sendable {
+    // A request has a dozen fields and is asked for six: looking along them costs less than sorting them in.
+    private let fields: [(name: String, value: String)]
+
+    package init(_ fields: [(name: String, value: String)]) {
+        self.fields = fields
     }
 
     package subscript(name: String) -> String? {
-        fields[name.lowercased()]
+        fields.first { Self.isSame($0.name, name) }?.value
     }
+
+    /// A field name is a token, so it is ASCII (RFC 9110, 5.1).
+    private static func isSame(_ one: String, _ other: String) -> Bool {
+        one.utf8.count == other.utf8.count && zip(one.utf8, other.utf8).allSatisfy { $0 == $1 || ($0 ^ $1 == 0x20 && ($0 | 0x20).isLetter) }
+    }
+}
+
+extension UInt8 {
+    fileprivate var isLetter: Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self) }
 }
 
 /// A body that is not JSON or not shaped like the event it claims to be, or a request without its event header.
@@ -48,6 +60,23 @@ package struct Delivery: Sendable, Equatable {
         self.bodySize = bodySize
         self.repository = repository
         self.changes = changes
+    }
+
+    /// What a delivery that is sent again has in common with its first sending; nil where the forge gave no request id.
+    package var requestKey: [UInt8]? {
+        requestID.map { Self.requestKey(account: account, requestID: $0, bodyHash: bodyHash) }
+    }
+
+    /// 16 bytes that stand for an account, a request id and a body: long enough that two never meet by chance, and whoever could
+    /// look for such a pair has the account's secret.
+    package static func requestKey(account: String, requestID: String, bodyHash: [UInt8]) -> [UInt8] {
+        var hash = SHA256()
+        // Of a fixed length before, and none of the bytes 0 within.
+        hash.update(data: bodyHash)
+        hash.update(data: Array(account.utf8))
+        hash.update(data: [0])
+        hash.update(data: Array(requestID.utf8))
+        return Array(hash.finalize().prefix(16))
     }
 }
 

@@ -7,8 +7,9 @@
 /// 1. The ref is gone: `superseded`. (One that was never here is waited for as in 2: it may be as new as that.)
 /// 2. c is unknown, or H is a strict ancestor of c, and no change to H was accounted after c's: the forge may be behind its own
 ///    hook, so it is asked again for up to ``FetchRetry/patience``. A c that is still unknown then `failed`; H is looked at as in 3.
-/// 3. c ≠ H: `superseded` by the job for H: one that waits or runs; none, when the last verdict of this app and ref was for H;
-///    else one that is queued now.
+/// 3. c ≠ H: `superseded` by the job for H: one that waits or runs; or by any push that waits, for that asks for the head in its turn,
+///    and H may be what a forge shows that is behind; none, when the last verdict of this app and ref was for H; else one that is
+///    queued now.
 /// 4. c = H = L: a push or catch-up is `superseded`, it is live already.
 /// 5. c = H: go on; but a tag whose commit is a strict ancestor of an L that another tag brought is `superseded`.
 package struct OrderRules: Sendable, Equatable {
@@ -42,7 +43,7 @@ package struct OrderRules: Sendable, Equatable {
     package struct Known: Sendable, Equatable {
         /// Whether a change of the ref to H was accounted after the job's own change.
         package var headAccountedAfter: Bool
-        /// Another job for H, queued or running.
+        /// Another job for H, queued or running; where there is none, a push for any commit that waits.
         package var jobForHead: Int64?
         /// Whether the last job that came to a verdict was for H.
         package var lastVerdictWasForHead: Bool

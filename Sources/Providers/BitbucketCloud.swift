@@ -10,14 +10,11 @@ package struct BitbucketCloud: Provider {
 
     package func read(_ headers: WebhookHeaders, body: some ContiguousBytesOfBody) throws(MalformedDelivery) -> ForgeEvent {
         let event = try requiredEvent(headers)
-        let payload = try JSONBody.parse(body, as: PushPayload.self, onlyIf: event == "repo:push", event: event)
+        let payload = try JSONBody.parse(body, onlyIf: event == "repo:push", event: event, PushPayload.init)
         guard let payload else { return .other(key: event) }
         guard headers["X-Bitbucket-Type"] != "server" else { throw .postWebhooksAddOn }
-        guard let repository = payload.repository.full_name ?? payload.repository.fullName else {
-            throw MalformedDelivery("the \(event) body has no repository.full_name")
-        }
-        return .push(
-            Push(repository: repository, repositoryID: payload.repository.uuid?.value, refs: payload.push.changes.map(\.pushedRef)))
+        guard let push = payload.push else { throw MalformedDelivery("the \(event) body has no repository.full_name") }
+        return .push(push)
     }
 }
 
@@ -27,53 +24,120 @@ extension MalformedDelivery {
         "this comes from the Post Webhooks add-on; use Bitbucket's own webhooks (Repository settings, Webhooks)")
 }
 
-private struct PushPayload: Decodable {
-    var repository: Repository
-    var push: Changes
+/// What a `repo:push` body says that is needed, each member read by the function of its name.
+private struct PushPayload {
+    private var repository: Repository
+    private var changes: [PushedRef]
 
-    struct Repository: Decodable {
-        var full_name: String?
-        /// So it is spelled in some recorded bodies.
-        var fullName: String?
-        var uuid: Lenient<String>?
-    }
-
-    struct Changes: Decodable {
-        var changes: [ChangeEntry]
-    }
-
-    struct ChangeEntry: Decodable {
-        /// null: the ref was deleted. `closed` says nothing reliable about that.
-        var new: Ref?
-        /// null: the ref was created.
-        var old: Ref?
-
-        var pushedRef: PushedRef {
-            guard let ref = new ?? old else { return .unusable(ref: "", reason: "the change names no ref") }
-            switch ref.type {
-            case "branch":
-                return .reading(.branch, name: ref.name, old: old?.target?.hash, new: newHash)
-            case "tag":
-                return .reading(.tag, name: ref.name, old: old?.target?.hash, new: newHash)
-            case "named_branch", "bookmark":
-                return .unusable(ref: ref.name, reason: "Mercurial repositories cannot be deployed")
-            default:
-                return .unusable(ref: ref.name, reason: "\"\(SafeText.shown(ref.type ?? "", limit: 40))\" is neither branch nor tag")
+    init(_ reader: inout JSONReader) throws(JSONTrouble) {
+        var repository: Repository?
+        var changes: [PushedRef]?
+        try reader.object { (reader, name) throws(JSONTrouble) in
+            switch name {
+            case "repository": repository = try Repository(&reader)
+            case "push": changes = try Self.changes(&reader)
+            default: break
             }
         }
-
-        private var newHash: String? { new.map { $0.target?.hash ?? "" } }
+        guard let repository else { throw .missing("repository") }
+        guard let changes else { throw .missing("push") }
+        self.repository = repository
+        self.changes = changes
     }
 
-    struct Ref: Decodable {
+    /// nil when the repository has no full name.
+    var push: Push? {
+        repository.fullName.map { Push(repository: $0, repositoryID: repository.uuid, refs: changes) }
+    }
+
+    private struct Repository {
+        var fullName: String?
+        var uuid: String?
+
+        init(_ reader: inout JSONReader) throws(JSONTrouble) {
+            var otherName: String?
+            try reader.object { (reader, name) throws(JSONTrouble) in
+                switch name {
+                case "full_name": fullName = try reader.optionalString()
+                // So it is spelled in some recorded bodies.
+                case "fullName": otherName = try reader.optionalString()
+                case "uuid": uuid = try reader.stringIfAny()
+                default: break
+                }
+            }
+            fullName = fullName ?? otherName
+        }
+    }
+
+    private static func changes(_ reader: inout JSONReader) throws(JSONTrouble) -> [PushedRef] {
+        var changes: [PushedRef]?
+        try reader.object { (reader, name) throws(JSONTrouble) in
+            guard case "changes" = name else { return }
+            var all: [PushedRef] = []
+            try reader.array { (reader) throws(JSONTrouble) in all.append(try change(&reader)) }
+            changes = all
+        }
+        guard let changes else { throw .missing("changes") }
+        return changes
+    }
+
+    private static func change(_ reader: inout JSONReader) throws(JSONTrouble) -> PushedRef {
+        var new: Ref?
+        var old: Ref?
+        try reader.object { (reader, name) throws(JSONTrouble) in
+            switch name {
+            // null: the ref was deleted. `closed` says nothing reliable about that.
+            case "new": new = try reader.optional(Ref.init)
+            // null: the ref was created.
+            case "old": old = try reader.optional(Ref.init)
+            default: break
+            }
+        }
+        guard let ref = new ?? old else { return .unusable(ref: "", reason: "the change names no ref") }
+        let newHash = new.map { $0.hash ?? "" }
+        switch ref.type {
+        case "branch":
+            return .reading(.branch, name: ref.name, old: old?.hash, new: newHash)
+        case "tag":
+            return .reading(.tag, name: ref.name, old: old?.hash, new: newHash)
+        case "named_branch", "bookmark":
+            return .unusable(ref: ref.name, reason: "Mercurial repositories cannot be deployed")
+        default:
+            return .unusable(ref: ref.name, reason: "\"\(SafeText.shown(ref.type ?? "", limit: 40))\" is neither branch nor tag")
+        }
+    }
+
+    private struct Ref {
         var type: String?
         /// Short, and may hold slashes.
         var name: String
-        /// Of an annotated tag too it is the commit.
-        var target: Target?
-    }
-
-    struct Target: Decodable {
+        /// Of its target; of an annotated tag too it is the commit.
         var hash: String?
+
+        init(_ reader: inout JSONReader) throws(JSONTrouble) {
+            var type: String?
+            var shortName: String?
+            var hash: String?
+            try reader.object { (reader, name) throws(JSONTrouble) in
+                switch name {
+                case "type": type = try reader.optionalString()
+                case "name": shortName = try reader.string()
+                case "target": hash = try reader.optional(Self.hash) ?? nil
+                default: break
+                }
+            }
+            guard let shortName else { throw .missing("name") }
+            self.type = type
+            self.name = shortName
+            self.hash = hash
+        }
+
+        private static func hash(_ reader: inout JSONReader) throws(JSONTrouble) -> String? {
+            var hash: String?
+            try reader.object { (reader, name) throws(JSONTrouble) in
+                if case "hash" = name { hash = try reader.optionalString() }
+            }
+            return hash
+        }
     }
 }

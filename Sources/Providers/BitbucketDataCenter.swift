@@ -21,53 +21,100 @@ package struct BitbucketDataCenter: Provider {
         // A mirror sends its event when it can serve what was pushed to its primary.
         let isPush = event == "repo:refs_changed" || event == "mirror:repo_synchronized"
         guard event != "repo:push", headers["X-Bitbucket-Type"] != "server" else { throw .postWebhooksAddOn }
-        let payload = try JSONBody.parse(body, as: RefsChangedPayload.self, onlyIf: isPush, event: event)
-        guard let payload else { return .other(key: event) }
-        let repository = payload.repository
-        return .push(
-            Push(
-                repository: repository.project.key + "/" + repository.slug, repositoryID: repository.id?.value.map(String.init),
-                refs: payload.changes.map(\.pushedRef)))
+        let payload = try JSONBody.parse(body, onlyIf: isPush, event: event, RefsChangedPayload.init)
+        return payload.map { .push($0.push) } ?? .other(key: event)
     }
 }
 
-private struct RefsChangedPayload: Decodable {
-    var repository: Repository
-    var changes: [ChangeEntry]
+/// What a `repo:refs_changed` body says that is needed.
+private struct RefsChangedPayload {
+    let push: Push
 
-    struct Repository: Decodable {
+    init(_ reader: inout JSONReader) throws(JSONTrouble) {
+        var repository: Repository?
+        var changes: [PushedRef]?
+        try reader.object { (reader, name) throws(JSONTrouble) in
+            switch name {
+            case "repository": repository = try Repository(&reader)
+            case "changes":
+                var all: [PushedRef] = []
+                try reader.array { (reader) throws(JSONTrouble) in all.append(try Self.change(&reader)) }
+                changes = all
+            default: break
+            }
+        }
+        guard let repository else { throw .missing("repository") }
+        guard let changes else { throw .missing("changes") }
+        push = Push(repository: repository.project + "/" + repository.slug, repositoryID: repository.id.map(String.init), refs: changes)
+    }
+
+    private struct Repository {
         /// Not `name`, which is for people and need not be in any address.
         var slug: String
-        var id: Lenient<Int>?
-        var project: Project
-    }
+        var id: Int?
+        /// Its key; of a personal repository `~user`.
+        var project: String
 
-    struct Project: Decodable {
-        /// Of a personal repository `~user`.
-        var key: String
-    }
-
-    struct ChangeEntry: Decodable {
-        var ref: Ref?
-        /// Asked only where `ref` has no id.
-        var refId: Lenient<String>?
-        var type: String?
-        /// 40 zeros: the ref was created.
-        var fromHash: String?
-        /// 40 zeros: the ref was deleted. Of an annotated tag it is the tag object.
-        var toHash: String?
-
-        var pushedRef: PushedRef {
-            guard let name = ref?.id ?? refId?.value else { return .unusable(ref: "", reason: "the change names no ref") }
-            let new = type == "DELETE" ? nil : toHash ?? ""
-            guard let (kind, shortName) = RefName.split(name) else {
-                return .unusable(ref: name, reason: "it is neither branch nor tag")
+        init(_ reader: inout JSONReader) throws(JSONTrouble) {
+            var slug: String?
+            var id: Int?
+            var project: String?
+            try reader.object { (reader, name) throws(JSONTrouble) in
+                switch name {
+                case "slug": slug = try reader.string()
+                case "id": id = try reader.integerIfAny()
+                case "project": project = try Self.key(&reader)
+                default: break
+                }
             }
-            return .reading(kind, name: shortName, old: fromHash, new: new)
+            guard let slug else { throw .missing("slug") }
+            guard let project else { throw .missing("project") }
+            self.slug = slug
+            self.id = id
+            self.project = project
+        }
+
+        private static func key(_ reader: inout JSONReader) throws(JSONTrouble) -> String {
+            var key: String?
+            try reader.object { (reader, name) throws(JSONTrouble) in
+                if case "key" = name { key = try reader.string() }
+            }
+            guard let key else { throw .missing("key") }
+            return key
         }
     }
 
-    struct Ref: Decodable {
+    private static func change(_ reader: inout JSONReader) throws(JSONTrouble) -> PushedRef {
+        var refID: String?
+        var otherID: String?
+        var type: String?
+        var from: String?
+        var to: String?
+        try reader.object { (reader, name) throws(JSONTrouble) in
+            switch name {
+            case "ref": refID = try reader.optional(Self.id) ?? nil
+            // Asked only where `ref` has no id.
+            case "refId": otherID = try reader.stringIfAny()
+            case "type": type = try reader.optionalString()
+            // 40 zeros: the ref was created.
+            case "fromHash": from = try reader.optionalString()
+            // 40 zeros: the ref was deleted. Of an annotated tag it is the tag object.
+            case "toHash": to = try reader.optionalString()
+            default: break
+            }
+        }
+        guard let name = refID ?? otherID else { return .unusable(ref: "", reason: "the change names no ref") }
+        guard let (kind, shortName) = RefName.split(name) else {
+            return .unusable(ref: name, reason: "it is neither branch nor tag")
+        }
+        return .reading(kind, name: shortName, old: from, new: type == "DELETE" ? nil : to ?? "")
+    }
+
+    private static func id(_ reader: inout JSONReader) throws(JSONTrouble) -> String? {
         var id: String?
+        try reader.object { (reader, name) throws(JSONTrouble) in
+            if case "id" = name { id = try reader.optionalString() }
+        }
+        return id
     }
 }

@@ -64,37 +64,25 @@ final class AcceptGroup: Sendable {
         }
     }
 
-    /// One result for each delivery. Success means that the whole transaction was committed.
+    /// One result for each delivery. Success means that the transaction it is in was committed.
     private func store(_ deliveries: [Delivery], in database: Database) -> [Result<AcceptedDelivery, any Error>] {
         do {
-            var results: [Result<AcceptedDelivery, any Error>] = []
+            var accepted: [AcceptedDelivery] = []
             try database.inTransaction(.immediate) {
-                for delivery in deliveries { results.append(try storeAlone(delivery, in: database)) }
+                for delivery in deliveries {
+                    var acceptance = Acceptance(database, delivery)
+                    accepted.append(try acceptance.run())
+                }
+                #if DEBUG
+                    CrashPoint.willCommit("accept", in: database)
+                #endif
                 return .commit
             }
-            return results
+            return accepted.map { .success($0) }
         } catch {
-            let failure = ledgerError(error)
-            return deliveries.map { _ in .failure(failure) }
-        }
-    }
-
-    /// A delivery that fails takes back what is its own, and the others go on.
-    ///
-    /// - Throws: when the transaction itself is lost.
-    private func storeAlone(_ delivery: Delivery, in database: Database) throws -> Result<AcceptedDelivery, any Error> {
-        try database.run("SAVEPOINT delivery")
-        do {
-            var acceptance = Acceptance(database, delivery)
-            let accepted = try acceptance.run()
-            try database.run("RELEASE SAVEPOINT delivery")
-            return .success(accepted)
-        } catch {
-            // A full disk or a broken one may have ended the whole transaction.
-            guard database.isInsideTransaction else { throw error }
-            try database.run("ROLLBACK TO SAVEPOINT delivery")
-            try database.run("RELEASE SAVEPOINT delivery")
-            return .failure(ledgerError(error))
+            // Whichever of them failed, it takes nobody with it. (A savepoint for each would cost all of them, always.)
+            guard deliveries.count == 1 else { return deliveries.flatMap { store([$0], in: database) } }
+            return [.failure(ledgerError(error))]
         }
     }
 

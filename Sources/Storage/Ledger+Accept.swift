@@ -1,5 +1,4 @@
 package import Domain
-import FoundationEssentials
 import GRDB
 
 extension Ledger {
@@ -34,7 +33,9 @@ struct Acceptance {
 
     mutating func run() throws -> AcceptedDelivery {
         let original = try firstOfRequest()
-        let id = try insertDelivery(duplicateOf: original)
+        // What the configuration alone says; only a duplicate turns out to be less work.
+        let expectsWork = delivery.changes.contains { $0.matches.contains { $0.decision == .deploy } }
+        let id = try insertDelivery(duplicateOf: original, answer: expectsWork ? 202 : 200)
         var verdicts: [Verdict] = []
         var firsts: [Int64?] = []
         for matched in delivery.changes {
@@ -42,48 +43,40 @@ struct Acceptance {
             firsts.append(accounted.flatMap { $0.isNew ? nil : $0.delivery })
             for match in matched.matches {
                 let verdict = try decide(match, on: matched, accounted, delivery: id)
-                try insert(verdict, change: accounted?.change, delivery: id)
+                try insert(verdict, at: verdicts.count, change: accounted?.change, delivery: id)
                 verdicts.append(verdict)
             }
         }
         // A delivery repeats another when each of its changes was accounted before.
         let repeated = original ?? (firsts.contains { $0 == nil } ? nil : firsts.first ?? nil)
         let accepted = AcceptedDelivery(id: id, duplicateOf: repeated, verdicts: verdicts, superseded: superseded)
-        try finishDelivery(accepted)
+        if accepted.queuedAnything != expectsWork || repeated != original { try correctDelivery(accepted) }
         return accepted
     }
 
     /// Rule (a): the same account, request id and body came before.
     private func firstOfRequest() throws -> Int64? {
-        guard let requestID = delivery.requestID else { return nil }
-        return try database.row(
-            """
-            -- What came before may have been a duplicate itself, of a delivery with another request id.
-            SELECT coalesce(duplicate_of, id) AS id FROM deliveries
-            WHERE verified = 1 AND request_id = ? AND account = ? AND body_hash = ?
-            ORDER BY deliveries.id LIMIT 1
-            """, [requestID, delivery.account, Data(delivery.bodyHash)])?["id"]
+        guard let key = delivery.requestKey else { return nil }
+        // What came before may have been a duplicate itself, of a delivery with another request id.
+        return try database.direct("SELECT coalesce(duplicate_of, id) FROM deliveries WHERE request_key = ?", key) { $0.integer(0) }
     }
 
-    private func insertDelivery(duplicateOf: Int64?) throws -> Int64 {
-        try database.run(
+    private func insertDelivery(duplicateOf original: Int64?, answer: Int) throws -> Int64 {
+        try database.direct(
             """
             INSERT INTO deliveries
-                (account, event, request_id, remote_address, received_at, verified, answer, repository, body_hash, body_size, duplicate_of)
-            VALUES (?, ?, ?, ?, ?, 1, 200, ?, ?, ?, ?)
-            """,
-            [
-                delivery.account, delivery.event, delivery.requestID, delivery.remoteAddress, delivery.receivedAt.milliseconds,
-                delivery.repository, Data(delivery.bodyHash), delivery.bodySize, duplicateOf,
-            ])
+                (account, event, request_id, remote_address, received_at, verified, answer, repository, body_hash, body_size, duplicate_of,
+                 request_key)
+            VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)
+            """, delivery.account, delivery.event, delivery.requestID, delivery.remoteAddress, delivery.receivedAt, answer,
+            delivery.repository, delivery.bodyHash, delivery.bodySize, original, original == nil ? delivery.requestKey : nil)
         return database.lastInsertedRowID
     }
 
-    private func finishDelivery(_ accepted: AcceptedDelivery) throws {
-        guard accepted.queuedAnything || accepted.duplicateOf != nil else { return }
-        try database.run(
+    private func correctDelivery(_ accepted: AcceptedDelivery) throws {
+        try database.direct(
             "UPDATE deliveries SET answer = ?, duplicate_of = ? WHERE id = ?",
-            [accepted.queuedAnything ? 202 : 200, accepted.duplicateOf, accepted.id])
+            accepted.queuedAnything ? 202 : 200, accepted.duplicateOf, accepted.id)
     }
 
     /// nil for a ref nobody can use. A deletion is accounted too: after it the same commit may be pushed anew.
@@ -94,48 +87,50 @@ struct Acceptance {
         if isRepeated, let earlier = try earlier(change, ref: ref, delivery: id, isRepeated: true) { return earlier }
         if let found = try claimFind(of: change, ref: ref, delivery: id) { return found }
         if let earlier = try earlier(change, ref: ref, delivery: id, isRepeated: false) { return earlier }
-        try database.run(
+        try database.direct(
             "INSERT INTO changes (ref, old, new, delivery, accounted_at) VALUES (?, ?, ?, ?, ?)",
-            [ref, change.old?.blob, change.new?.blob, id, delivery.receivedAt.milliseconds])
+            ref, change.old, change.new, id, delivery.receivedAt)
         return Accounted(change: database.lastInsertedRowID, isNew: true, delivery: id)
     }
 
     private func number(of ref: RefName, in repository: RepositoryName) throws -> Int64 {
-        let key: StatementArguments = [delivery.account, repository.folded, ref.full]
-        let found = try database.row("SELECT id FROM refs WHERE account = ? AND repository = ? AND name = ?", key)
-        if let found { return found["id"] }
-        try database.run("INSERT INTO refs (account, repository, name) VALUES (?, ?, ?)", key)
+        let found = try database.direct(
+            "SELECT id FROM refs WHERE account = ? AND repository = ? AND name = ?", delivery.account, repository.folded, ref.full
+        ) { $0.integer(0) }
+        if let found { return found }
+        try database.direct(
+            "INSERT INTO refs (account, repository, name) VALUES (?, ?, ?)", delivery.account, repository.folded, ref.full)
         return database.lastInsertedRowID
     }
 
     /// Rule (b): what a fetch or catch-up found as the ref's head, and no delivery has claimed yet, is now this delivery's. Where the
     /// ref came from is the delivery's word too: by that rules (a) and (c) know the move when it is told again.
     private func claimFind(of change: Change, ref: Int64, delivery id: Int64) throws -> Accounted? {
-        let found = try database.row(
-            """
-            UPDATE changes SET delivery = :delivery, old = :old
-            WHERE id = (SELECT max(id) FROM changes WHERE ref = :ref) AND delivery IS NULL AND new IS :new
-            RETURNING id
-            """, ["delivery": id, "ref": ref, "old": change.old?.blob, "new": change.new?.blob])
-        return found.map { Accounted(change: $0["id"], isNew: false, delivery: nil) }
+        let last = try database.direct("SELECT id, delivery, new FROM changes WHERE ref = ? ORDER BY id DESC LIMIT 1", ref) {
+            (change: $0.integer(0), delivery: $0.optionalInteger(1), new: $0.commit(2))
+        }
+        guard let last, last.delivery == nil, last.new == change.new else { return nil }
+        try database.direct("UPDATE changes SET delivery = ?, old = ? WHERE id = ?", id, change.old, last.change)
+        return Accounted(change: last.change, isNew: false, delivery: nil)
     }
 
     /// Rule (c): the same move of the same ref was accounted and the ref did not return to where it began since. By rule (a), of a
     /// delivery that came before, such a return does not matter: what it moved was accounted with it.
     private func earlier(_ change: Change, ref: Int64, delivery id: Int64, isRepeated: Bool) throws -> Accounted? {
-        let row = try database.row(
+        let earlier = try database.direct(
             """
             SELECT id, delivery FROM changes AS seen
-            WHERE ref = :ref AND new IS :new AND old IS :old
-              AND (:repeated OR NOT EXISTS (SELECT 1 FROM changes WHERE ref = :ref AND new IS :old AND id > seen.id))
+            WHERE ref = ?1 AND new IS ?2 AND old IS ?3
+              AND (?4 OR NOT EXISTS (SELECT 1 FROM changes WHERE ref = ?1 AND new IS ?3 AND id > seen.id))
             -- A later find of the same move is not what a delivery accounted.
             ORDER BY delivery IS NULL, id DESC LIMIT 1
-            """, ["ref": ref, "new": change.new?.blob, "old": change.old?.blob, "repeated": isRepeated])
-        guard let row else { return nil }
-        let accounted = Accounted(change: row["id"], isNew: false, delivery: row["delivery"])
+            """, ref, change.new, change.old, isRepeated ? 1 : 0
+        ) { Accounted(change: $0.integer(0), isNew: false, delivery: $0.optionalInteger(1)) }
         // A find that is no longer the last change is told of late.
-        try database.run("UPDATE changes SET delivery = ? WHERE id = ? AND delivery IS NULL", [id, accounted.change])
-        return accounted
+        if let earlier, earlier.delivery == nil {
+            try database.direct("UPDATE changes SET delivery = ? WHERE id = ?", id, earlier.change)
+        }
+        return earlier
     }
 
     private mutating func decide(
@@ -162,8 +157,9 @@ struct Acceptance {
 
     private func job(of app: String, for accounted: Accounted) throws -> Int64? {
         guard !accounted.isNew else { return nil }
-        return try database.row(
-            "SELECT id FROM jobs WHERE change = ? AND app = ? AND cause IN ('push', 'catch-up')", [accounted.change, app])?["id"]
+        return try database.direct(
+            "SELECT id FROM jobs WHERE change = ? AND app = ? AND cause IN ('push', 'catch-up')", accounted.change, app
+        ) { $0.integer(0) }
     }
 
     private mutating func queue(
@@ -177,9 +173,11 @@ struct Acceptance {
         return queued.job
     }
 
-    private func insert(_ verdict: Verdict, change: Int64?, delivery id: Int64) throws {
-        try database.run(
-            "INSERT INTO verdicts (delivery, change, ref, commit_id, app, kind, job, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [id, change, verdict.ref, verdict.commit?.blob, verdict.app, verdict.kind.rawValue, verdict.job, verdict.reason])
+    private func insert(_ verdict: Verdict, at position: Int, change: Int64?, delivery id: Int64) throws {
+        try database.direct(
+            """
+            INSERT INTO verdicts (delivery, position, change, ref, commit_id, app, kind, job, reason)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """, id, position, change, verdict.ref, verdict.commit, verdict.app, verdict.kind.rawValue, verdict.job, verdict.reason)
     }
 }

@@ -66,7 +66,8 @@ private struct Ordering {
 
     func run(patienceIsOver: Bool) throws -> OrderOutcome {
         let rules = OrderRules(ref: ref, cause: job.cause, commit: job.commit)
-        switch rules.decide(fetched, try known(), patienceIsOver: patienceIsOver) {
+        let known = try known()
+        switch rules.decide(fetched, known, patienceIsOver: patienceIsOver) {
         case .goOn:
             let commit = fetched.commit ?? job.commit
             try database.run("UPDATE jobs SET commit_id = ? WHERE id = ?", [commit.blob, job.id])
@@ -74,7 +75,9 @@ private struct Ordering {
         case .fetchAgain:
             return OrderOutcome(next: .fetchAgain)
         case .end(let end, queueHead: false):
-            if fetched.head == nil { try accountDeletion() }
+            // A push that waits will see for itself, and where the forge is behind it knows better.
+            let isElsewhere = fetched.commit != fetched.head && known.jobForHead == nil
+            if isElsewhere || fetched.head == nil { try accountFind() }
             return OrderOutcome(next: .end(end))
         case .end(let end, queueHead: true):
             let queued = try queueHead()
@@ -95,10 +98,18 @@ private struct Ordering {
     private func jobForHead() throws -> Int64? {
         try database.row(
             """
-            SELECT id FROM jobs
-            WHERE app = ? AND ref = ? AND id <> ? AND state IN ('queued', 'running') AND commit_id IN (?, ?)
-            ORDER BY id DESC LIMIT 1
-            """, [job.app, ref.full, job.id, head, headObject])?["id"]
+            -- One after the other, each by the index of its state: SQLite would go through all jobs of the app in their order instead.
+            SELECT id, commit_id IN (:head, :head_object) AS is_for_head FROM jobs INDEXED BY jobs_waiting
+            WHERE app = :app AND ref = :ref AND state = 'queued'
+              -- Any push that waits will ask for the head itself; but one that went live before a stop has asked.
+              AND (commit_id IN (:head, :head_object)
+                OR (cause IN ('push', 'catch-up')
+                    AND NOT EXISTS (SELECT 1 FROM releases WHERE releases.job = jobs.id AND releases.state = 'live')))
+            UNION ALL
+            SELECT id, TRUE FROM jobs INDEXED BY jobs_one_running_per_lock
+            WHERE app = :app AND ref = :ref AND state = 'running' AND commit_id IN (:head, :head_object) AND id <> :job
+            ORDER BY is_for_head DESC, id DESC LIMIT 1
+            """, ["app": job.app, "ref": ref.full, "job": job.id, "head": head, "head_object": headObject])?["id"]
     }
 
     private func lastVerdictWasForHead() throws -> Bool {
@@ -148,12 +159,13 @@ private struct Ordering {
         return try Job(row: row)
     }
 
-    /// Accounts that this fetch found the ref gone: a ref that comes back to the same commit is a new move then, even when its delivery
-    /// overtakes that of the deletion.
-    private func accountDeletion() throws {
+    /// Accounts where this fetch found the ref, gone or back at a commit that needs no job: a move from there is a new one then, even when
+    /// its delivery overtakes that of the return, or that one is lost.
+    private func accountFind() throws {
         let last = try database.row("SELECT new FROM changes WHERE ref = ? ORDER BY id DESC LIMIT 1", [refNumber])
-        guard let old = last?["new"] as Data? else { return }
-        try database.run("INSERT INTO changes (ref, old, new, accounted_at) VALUES (?, ?, NULL, ?)", [refNumber, old, now.milliseconds])
+        let old = last?["new"] as Data?
+        guard old != head, old != headObject else { return }
+        try database.run("INSERT INTO changes (ref, old, new, accounted_at) VALUES (?, ?, ?, ?)", [refNumber, old, head, now.milliseconds])
     }
 
     private func hadJob(from change: Int64?) throws -> Bool {

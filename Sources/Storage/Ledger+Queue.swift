@@ -15,27 +15,40 @@ struct NewJob {
 
     /// Queues it; an older one of the same app and ref that still waits is superseded by it.
     func queue(in database: Database) throws -> (job: Int64, superseded: [Int64]) {
+        var superseded: [Int64] = []
         // First out, then in: two queued jobs of one app and ref are never there together.
-        let older = try database.rows(
-            """
-            UPDATE jobs SET state = 'superseded', reason = 'superseded by a newer push', finished_at = ?
-            WHERE app = ? AND ref = ? AND state = 'queued' AND cause IN ('push', 'catch-up')
-              -- One that went live before the daemon stopped is to finish what it began.
-              AND NOT EXISTS (SELECT 1 FROM releases WHERE releases.job = jobs.id AND releases.state = 'live')
-            RETURNING id
-            """, [at.milliseconds, app, ref.full])
-        try database.run(
+        while let older = try older(in: database) {
+            try supersede(older.job, wasStarted: older.wasStarted, in: database)
+            superseded.append(older.job)
+        }
+        try database.direct(
             """
             INSERT INTO jobs (app, repository, ref, commit_id, cause, change, delivery, lock_name, state, queued_at)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?)
-            """, [app, repository, ref.full, commit.blob, cause.rawValue, change, delivery, lock, at.milliseconds])
-        let job = database.lastInsertedRowID
-        let superseded: [Int64] = older.map { $0["id"] }
-        for old in superseded {
-            try database.run("UPDATE jobs SET superseded_by = ?, reason = ? WHERE id = ?", [job, "superseded by job \(job)", old])
-            // One that was put back may have begun a release.
-            try database.run("UPDATE releases SET state = 'failed' WHERE job = ? AND state = 'building'", [old])
-        }
-        return (job: job, superseded: superseded)
+            """, app, repository, ref.full, commit, cause.rawValue, change, delivery, lock, at)
+        return (job: database.lastInsertedRowID, superseded: superseded)
+    }
+
+    /// A job that waits and would be overtaken.
+    private func older(in database: Database) throws -> (job: Int64, wasStarted: Bool)? {
+        try database.direct(
+            """
+            SELECT id, starts FROM jobs
+            WHERE app = ? AND ref = ? AND state = 'queued' AND cause IN ('push', 'catch-up')
+              -- One that went live before the daemon stopped is to finish what it began.
+              AND NOT EXISTS (SELECT 1 FROM releases WHERE releases.job = jobs.id AND releases.state = 'live')
+            LIMIT 1
+            """, app, ref.full
+        ) { (job: $0.integer(0), wasStarted: $0.integer(1) > 0) }
+    }
+
+    private func supersede(_ older: Int64, wasStarted: Bool, in database: Database) throws {
+        // The number the new job will have: AUTOINCREMENT gives the one after the last it gave (https://www.sqlite.org/autoinc.html).
+        let job = try database.direct("SELECT seq + 1 FROM sqlite_sequence WHERE name = 'jobs'") { $0.integer(0) } ?? 1
+        try database.direct(
+            "UPDATE jobs SET state = 'superseded', reason = ?, finished_at = ?, superseded_by = ? WHERE id = ?",
+            "superseded by job \(job)", at, job, older)
+        // One that was put back may have begun a release.
+        if wasStarted { try database.direct("UPDATE releases SET state = 'failed' WHERE job = ? AND state = 'building'", older) }
     }
 }

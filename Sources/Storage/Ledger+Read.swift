@@ -13,12 +13,16 @@ extension Ledger {
     /// The newest jobs first, with their steps.
     package func jobs(app: String?, state: Job.State?, limit: Int) async throws -> [Job] {
         try await read { database in
+            // Each condition only where it is asked for, and the state as a word: so SQLite sees which index serves.
+            let conditions = [app == nil ? nil : "app = :app", state.map { "state = '\($0.rawValue)'" }].compactMap { $0 }
+            var arguments: StatementArguments = ["limit": limit]
+            if let app { arguments += ["app": app] }
             let rows = try database.rows(
                 """
                 SELECT \(Job.columns) FROM jobs
-                WHERE (:app IS NULL OR app = :app) AND (:state IS NULL OR state = :state)
+                \(conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND "))
                 ORDER BY id DESC LIMIT :limit
-                """, ["app": app, "state": state?.rawValue, "limit": limit])
+                """, arguments)
             return try rows.map { try Self.withSteps(Job(row: $0), in: database) }
         }
     }

@@ -72,9 +72,19 @@ package struct Ledger: Sendable {
     }
 
     /// One write transaction; whatever goes wrong rolls all of it back.
-    func write<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
+    ///
+    /// - Parameter verb: whose transaction it is, for ``CrashPoint``; the function that calls.
+    func write<Result: Sendable>(
+        verb: StaticString = #function, _ body: @escaping @Sendable (Database) throws -> Result
+    ) async throws -> Result {
         do {
-            return try await pool.write(body)
+            return try await pool.write { database in
+                let result = try body(database)
+                #if DEBUG
+                    CrashPoint.willCommit(verb, in: database)
+                #endif
+                return result
+            }
         } catch let error as LedgerError {
             throw error
         } catch {

@@ -15,7 +15,7 @@ struct JobMachineTableTests {
 
     enum Event: CaseIterable {
         case start, startAtWarm, startAtEnd
-        case succeeded, exited, signalled, exceededStep, exceededJob, silent, stopped, failed, superseded, skipped
+        case succeeded, exited, signalled, exceededStep, exceededJob, silent, stopped, failed, fetched, superseded, skipped
         case cancel, supersede, jobLimit, halt
     }
 
@@ -41,6 +41,27 @@ struct JobMachineTableTests {
         #expect(machines.map(\.isStopping) == [false] + Array(repeating: [false, true, true, true], count: 3).joined() + [false])
     }
 
+    @Test("every way in which a step may end is an event of the table")
+    func outcomes() {
+        // Where a way is added this no longer compiles, and the way wants an event above.
+        func event(_ outcome: StepOutcome) -> Event {
+            switch outcome {
+            case .succeeded: .succeeded
+            case .exited: .exited
+            case .signalled: .signalled
+            case .exceeded(.step): .exceededStep
+            case .exceeded(.job): .exceededJob
+            case .exceeded(.silence): .silent
+            case .stopped: .stopped
+            case .failed: .failed
+            case .fetched: .fetched
+            case .concluded(let end): end.state == .skipped ? .skipped : .superseded
+            }
+        }
+        for name in Event.allCases { if let outcome = name.outcome { #expect(event(outcome) == name) } }
+        #expect(Event.allCases.filter { $0.outcome != nil } == Event.ends)
+    }
+
     private static func table(of place: Place) -> [Event: Row] {
         switch place {
         case .queued:
@@ -51,17 +72,19 @@ struct JobMachineTableTests {
             ]
         case .fetching:
             running(0, "fetch").merging([
-                .succeeded: (.run(step: 1), .activating), .cancel: (.stop(step: 0), .fetchingThenCancelled),
+                .succeeded: (.run(step: 1), .activating), .fetched: (.run(step: 1), .activating),
+                .cancel: (.stop(step: 0), .fetchingThenCancelled),
                 .jobLimit: (.stop(step: 0), .fetchingOverLimit), .halt: (.stop(step: 0), .fetchingThenHalted),
             ]) { $1 }
         case .activating:
             running(1, "activate").merging([
-                .succeeded: (.run(step: 2), .warming), .cancel: (.stop(step: 1), .activatingThenCancelled),
+                .succeeded: (.run(step: 2), .warming), .fetched: (.run(step: 2), .warming),
+                .cancel: (.stop(step: 1), .activatingThenCancelled),
                 .jobLimit: (.stop(step: 1), .activatingOverLimit), .halt: (.stop(step: 1), .activatingThenHalted),
             ]) { $1 }
         case .warming:
             running(2, "warm", staysLive).merging([
-                .succeeded: (.end(live), .ended), .cancel: (.stop(step: 2), .warmingThenCancelled),
+                .succeeded: (.end(live), .ended), .fetched: (.end(live), .ended), .cancel: (.stop(step: 2), .warmingThenCancelled),
                 .jobLimit: (.stop(step: 2), .warmingOverLimit), .halt: (.stop(step: 2), .warmingThenHalted),
             ]) { $1 }
         case .fetchingThenCancelled: stopping(cancelled("fetch"))
@@ -98,10 +121,7 @@ struct JobMachineTableTests {
 
     /// While a step is being stopped only its end counts, whatever end it is.
     private static func stopping(_ action: JobMachine.Action) -> [Event: Row] {
-        let ends: [Event] = [
-            .succeeded, .exited, .signalled, .exceededStep, .exceededJob, .silent, .stopped, .failed, .superseded, .skipped,
-        ]
-        return Dictionary(uniqueKeysWithValues: ends.map { ($0, (action, action == .putBack ? .queued : .ended)) })
+        Dictionary(uniqueKeysWithValues: Event.ends.map { ($0, (action, action == .putBack ? .queued : .ended)) })
     }
 
     private static let live = JobEnd(.succeeded, "aaaaaaa is live as release 42")
@@ -140,26 +160,42 @@ struct JobMachineTableTests {
     }
 }
 
+extension JobMachineTableTests.Event {
+    fileprivate static let ends: [Self] = [
+        .succeeded, .exited, .signalled, .exceededStep, .exceededJob, .silent, .stopped, .failed, .fetched, .superseded, .skipped,
+    ]
+
+    /// The end of a step that the event is; nil: it is something else.
+    fileprivate var outcome: StepOutcome? {
+        switch self {
+        case .succeeded: .succeeded
+        case .exited: .exited(status: 1)
+        case .signalled: .signalled(9)
+        case .exceededStep: .exceeded(.step(.seconds(5)))
+        case .exceededJob: .exceeded(.job(.seconds(1800)))
+        case .silent: .exceeded(.silence(.seconds(600)))
+        case .stopped: .stopped
+        case .failed: .failed(reason: "disk full")
+        case .fetched: .fetched(OrderRules.Fetched(head: nil, headObject: nil, commit: nil))
+        case .superseded: .concluded(JobEnd(.superseded, "main was deleted"))
+        case .skipped: .concluded(JobEnd(.skipped, "no path matched"))
+        case .start, .startAtWarm, .startAtEnd, .cancel, .supersede, .jobLimit, .halt: nil
+        }
+    }
+}
+
 extension JobMachine {
     fileprivate mutating func feed(_ event: JobMachineTableTests.Event) -> Action {
         switch event {
         case .start: start()
         case .startAtWarm: start(at: 2)
         case .startAtEnd: start(at: 3)
-        case .succeeded: stepEnded(.succeeded)
-        case .exited: stepEnded(.exited(status: 1))
-        case .signalled: stepEnded(.signalled(9))
-        case .exceededStep: stepEnded(.exceeded(.step(.seconds(5))))
-        case .exceededJob: stepEnded(.exceeded(.job(.seconds(1800))))
-        case .silent: stepEnded(.exceeded(.silence(.seconds(600))))
-        case .stopped: stepEnded(.stopped)
-        case .failed: stepEnded(.failed(reason: "disk full"))
-        case .superseded: stepEnded(.concluded(JobEnd(.superseded, "main was deleted")))
-        case .skipped: stepEnded(.concluded(JobEnd(.skipped, "no path matched")))
         case .cancel: cancel()
         case .supersede: supersede(by: 43)
         case .jobLimit: jobLimitReached()
         case .halt: halt()
+        case .succeeded, .exited, .signalled, .exceededStep, .exceededJob, .silent, .stopped, .failed, .fetched, .superseded, .skipped:
+            event.outcome.map { stepEnded($0) } ?? .nothing
         }
     }
 }

@@ -44,7 +44,7 @@ struct FuzzTests {
 }
 
 /// Between one and five small things gone wrong: bytes changed, cut, doubled, taken out, tokens put in.
-private func mutated(_ body: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
+func mutated(_ body: [UInt8], _ random: inout SeededRandom) -> [UInt8] {
     var body = body
     let tokens = [
         "null", "5", "[]", "{}", "\"x\"", "-1e999", "\"\\u0000\"", "\"\\ud800\"", "true", ",", "}", "\u{1B}", "\"refs/heads/\"", "[[[[",

@@ -74,10 +74,12 @@ import Testing
         }
     }
 
-    @Test("one delivery that cannot be stored fails alone, and nothing of it stays")
-    func poison() async throws {
+    @Test(
+        "one delivery that cannot be stored fails alone, and nothing of it stays, even when it loses the whole transaction",
+        arguments: ["RAISE(ABORT, 'poison')", "RAISE(ROLLBACK, 'poison')"])
+    func poison(action: String) async throws {
         try await withLedger { house in
-            try house.poison("RAISE(ABORT, 'poison')")
+            try house.poison(action)
             let deliveries = try (0..<20).map { delivery("r\($0)", try moved($0 == 7 ? "poison" : "b\($0)", 1, 2)) }
             let results = try await house.acceptTogether(deliveries)
             for (number, result) in results.enumerated() where number != 7 { #expect(try result.get().queuedAnything) }
@@ -85,20 +87,6 @@ import Testing
             #expect(error?.sentence == "the ledger \(house.path) refused: poison")
             #expect(try house.counts() == [19, 19, 19, 19, 19])
             #expect(try house.value("SELECT count(*) FROM deliveries WHERE request_id = 'r7'") == 0)
-        }
-    }
-
-    @Test("when the whole transaction is lost all of the group fail, nothing of them stays, and the next are stored")
-    func lost() async throws {
-        try await withLedger { house in
-            try house.poison("RAISE(ROLLBACK, 'the disk fell down')")
-            let deliveries = try (0..<20).map { delivery("r\($0)", try moved($0 == 7 ? "poison" : "b\($0)", 1, 2)) }
-            for result in try await house.acceptTogether(deliveries) {
-                let error = #expect(throws: LedgerError.self) { try result.get() }
-                #expect(error?.sentence == "the ledger \(house.path) refused: the disk fell down")
-            }
-            #expect(try house.counts() == [0, 0, 0, 0, 0])
-            #expect(try await house.accept(delivery("r0", moved("b0", 1, 2))).duplicateOf == nil)
         }
     }
 

@@ -1,3 +1,4 @@
+import Domain
 import Testing
 
 /// One rule of the schema and a statement that breaks it and no other.
@@ -38,10 +39,15 @@ extension Breach {
         Breach(table: table, rule: .reference(column), sql: "UPDATE \(table) SET \(column) = 999")
     }
 
+    /// Of delivery 1.
+    private static let requestKey = Hexadecimal.text(
+        of: Delivery.requestKey(account: "acme", requestID: "r1", bodyHash: [UInt8](repeating: 0, count: 32)))
+
     /// Rows that keep every rule; the statements below spoil one each. Job 1 waits, 2 runs, 3 is superseded by 1, 4 succeeded.
     static let goodRows = """
-        INSERT INTO deliveries (id, account, request_id, remote_address, received_at, verified, answer, body_hash, body_size)
-            VALUES (1, 'acme', 'r1', '::1', 1, 1, 202, zeroblob(32), 5);
+        INSERT INTO deliveries (id, account, request_id, remote_address, received_at, verified, answer, body_hash, body_size,
+                request_key)
+            VALUES (1, 'acme', 'r1', '::1', 1, 1, 202, zeroblob(32), 5, x'\(requestKey)');
         INSERT INTO deliveries (id, account, remote_address, received_at, verified, answer, reason)
             VALUES (2, 'acme', '::1', 2, 0, 401, 'no signature');
         INSERT INTO deliveries (id, account, request_id, remote_address, received_at, verified, answer, body_hash, body_size, duplicate_of)
@@ -55,9 +61,9 @@ extension Breach {
             (3, 'shop', 'acme/shop', 'refs/heads/main', zeroblob(20), 'push', NULL, 1, 'shop', 'superseded', 'by 1', 0, 0, 1, NULL, 2, 1),
             (4, 'shop', 'acme/shop', NULL, zeroblob(20), 'manual', NULL, NULL, 'shop', 'succeeded', 'live', 1, 1, 1, 2, 3, NULL);
         INSERT INTO holds (app, held_at, until) VALUES ('shop', 1, 2);
-        INSERT INTO verdicts (id, delivery, change, ref, commit_id, app, kind, job, reason) VALUES
-            (1, 1, 1, 'refs/heads/main', zeroblob(20), 'shop', 'queued', 1, NULL),
-            (2, 1, 1, 'refs/heads/main', zeroblob(20), NULL, 'ignored', NULL, 'no app');
+        INSERT INTO verdicts (delivery, position, change, ref, commit_id, app, kind, job, reason) VALUES
+            (1, 0, 1, 'refs/heads/main', zeroblob(20), 'shop', 'queued', 1, NULL),
+            (1, 1, 1, 'refs/heads/main', zeroblob(20), NULL, 'ignored', NULL, 'no app');
         INSERT INTO steps (job, start, position, name, state, exit_status, signal, started_at, finished_at) VALUES
             (2, 1, 0, 'fetch', 'succeeded', 0, NULL, 1, 2), (2, 1, 1, 'checkout', 'running', NULL, NULL, 2, NULL),
             (2, 1, 2, 'build', 'failed', 1, NULL, 2, 3);
@@ -77,7 +83,8 @@ extension Breach {
         check("deliveries", "verified_is_complete", "UPDATE deliveries SET body_hash = NULL WHERE id = 1"),
         check("deliveries", "verified_is_complete", "UPDATE deliveries SET answer = 401 WHERE id = 1"),
         check("deliveries", "refused_has_reason", "UPDATE deliveries SET reason = NULL WHERE id = 2"),
-        unique("deliveries", "request_id, account, body_hash", "UPDATE deliveries SET duplicate_of = NULL WHERE id = 3"),
+        unique("deliveries", "request_key", "UPDATE deliveries SET request_key = x'\(requestKey)' WHERE id = 3"),
+        check("deliveries", "length(request_key) = 16", "UPDATE deliveries SET request_key = zeroblob(15) WHERE id = 3"),
     ]
 
     private static let refsAndChanges = [
@@ -130,13 +137,15 @@ extension Breach {
     ]
 
     private static let verdicts = [
-        check("verdicts", "length(commit_id) IN (20, 32)", "UPDATE verdicts SET commit_id = zeroblob(0) WHERE id = 1"),
-        check("verdicts", "kind IN ('queued', 'ignored')", "UPDATE verdicts SET kind = 'maybe' WHERE id = 1"),
-        check("verdicts", "ignored_has_reason", "UPDATE verdicts SET reason = NULL WHERE id = 2"),
-        check("verdicts", "ignored_has_reason", "UPDATE verdicts SET reason = 'because' WHERE id = 1"),
-        check("verdicts", "ignored_has_no_job", "UPDATE verdicts SET job = 1 WHERE id = 2"),
-        check("verdicts", "queued_has_app", "UPDATE verdicts SET app = NULL WHERE id = 1"),
+        check("verdicts", "length(commit_id) IN (20, 32)", "UPDATE verdicts SET commit_id = zeroblob(0) WHERE position = 0"),
+        check("verdicts", "kind IN ('queued', 'ignored')", "UPDATE verdicts SET kind = 'maybe' WHERE position = 0"),
+        check("verdicts", "ignored_has_reason", "UPDATE verdicts SET reason = NULL WHERE position = 1"),
+        check("verdicts", "ignored_has_reason", "UPDATE verdicts SET reason = 'because' WHERE position = 0"),
+        check("verdicts", "ignored_has_no_job", "UPDATE verdicts SET job = 1 WHERE position = 1"),
+        check("verdicts", "queued_has_app", "UPDATE verdicts SET app = NULL WHERE position = 0"),
         reference("verdicts", "delivery"), reference("verdicts", "change"),
+        check("verdicts", "position >= 0", "UPDATE verdicts SET position = -1 WHERE position = 1"),
+        unique("verdicts", "delivery, position", "UPDATE verdicts SET position = 0"),
     ]
 
     private static let steps = [

@@ -5,12 +5,6 @@ import Testing
 @testable import Storage
 
 @Suite struct OrderTests {
-    private func fetched(head: UInt8?, object: UInt8? = nil, commit own: UInt8?, headIsOlder: Bool = false) throws -> OrderRules.Fetched {
-        OrderRules.Fetched(
-            head: try head.map(commit), headObject: try (object ?? head).map(commit), commit: try own.map(commit),
-            headIsStrictAncestorOfCommit: headIsOlder)
-    }
-
     /// The changes of the one ref as "old>new by delivery", `-` where there is none.
     private func changes(_ house: LedgerHouse) throws -> [String] {
         try house.values(
@@ -35,6 +29,24 @@ import Testing
             let again = try await house.push("main", nil, 2)
             #expect(again != claimed.job.id)
             #expect(try changes(house) == ["->02 by 1", "02>- by -", "->02 by 2"])
+        }
+    }
+
+    @Test("a ref that a fetch found back at a head that had its job, and that moves on as before, makes a new move of it")
+    func returnFound() async throws {
+        try await withLedger { house in
+            try await house.deploy(house.push("main", nil, 2))
+            let claimed = try await house.claim(house.push("main", 2, 3))
+            let end = JobEnd(.superseded, "0202020 is the head and had its job")
+            for _ in 1...2 {
+                let outcome = try await house.ledger.order(
+                    claimed.job, after: fetched(head: 2, commit: 3), patienceIsOver: false, at: at(3000))
+                #expect(outcome == OrderOutcome(next: .end(end)))
+            }
+            #expect(try changes(house) == ["->02 by 1", "02>03 by 2", "03>02 by -"])
+            try await house.ledger.finish(job: claimed.job.id, end, at: at(3001))
+            let again = try await house.push("main", 2, 3)
+            #expect(again != claimed.job.id)
         }
     }
 
@@ -70,25 +82,6 @@ import Testing
             let claimed = try await house.claim(job)
             _ = try await house.ledger.order(claimed.job, after: fetched(head: 3, commit: 2), patienceIsOver: false, at: at(3000))
             #expect(try house.values("SELECT lock_name FROM jobs", as: String.self) == ["database", "database"])
-        }
-    }
-
-    @Test("the head's job supersedes an older one of the app and ref that waits, and no other")
-    func supersedesQueued() async throws {
-        try await withLedger { house in
-            let claimed = try await house.claim(house.push("main", 1, 2))
-            let waiting = try await house.push("main", 2, 3)
-            let otherApp = try await house.push("main", 3, 4, for: "blog")
-            let otherRef = try await house.push("next", 1, 2)
-            let outcome = try await house.ledger.order(
-                claimed.job, after: fetched(head: 5, commit: 2), patienceIsOver: false, at: at(3000))
-            let queued = try #require(outcome.queued)
-            let old = try await house.job(waiting)
-            #expect(old.state == .superseded)
-            #expect(old.supersededBy == queued.id)
-            #expect(old.reason == "superseded by job \(queued.id)")
-            #expect(try await house.state(of: otherApp) == .queued)
-            #expect(try await house.state(of: otherRef) == .queued)
         }
     }
 
@@ -341,4 +334,11 @@ import Testing
             }
         }
     }
+}
+
+/// What git says after a fetch.
+func fetched(head: UInt8?, object: UInt8? = nil, commit own: UInt8?, headIsOlder: Bool = false) throws -> OrderRules.Fetched {
+    OrderRules.Fetched(
+        head: try head.map(commit), headObject: try (object ?? head).map(commit), commit: try own.map(commit),
+        headIsStrictAncestorOfCommit: headIsOlder)
 }

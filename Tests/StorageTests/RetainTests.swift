@@ -122,7 +122,7 @@ import Testing
             try await house.push("main", 2, 3)
             try await house.push("main", 3, 4)
             #expect(try await house.ledger.forgetJobs(endedBefore: at(9000)) == 2)
-            #expect(try house.values("SELECT job FROM verdicts ORDER BY id") == [1, 2, 3])
+            #expect(try house.values("SELECT job FROM verdicts ORDER BY delivery, position") == [1, 2, 3])
             try await house.push("main", 4, 5)
             #expect(try await house.job(3).supersededBy == 4)
         }

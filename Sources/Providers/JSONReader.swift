@@ -1,0 +1,316 @@
+import Domain
+
+/// A JSON text that is read in place, once, from front to back: whoever reads asks for the members it knows, and everything else is
+/// only checked to be JSON. Nothing is copied but the strings that are asked for.
+///
+/// Source: RFC 8259. Of a member given twice the last counts. The bytes must be UTF-8 and stay where they are while they are read.
+struct JSONReader {
+    /// As deep as JSONDecoder goes; the reader's own stack would not mind ten times that.
+    static let depthLimit = 512
+
+    private let bytes: UnsafeRawBufferPointer
+    private var position = 0
+    private var depth = 0
+
+    private init(_ bytes: UnsafeRawBufferPointer) {
+        self.bytes = bytes
+    }
+
+    /// Reads one value with `read`; nothing but space may come after it.
+    ///
+    /// - Throws: whether the text is JSON at all comes before how it is shaped.
+    static func read<Value>(
+        _ bytes: UnsafeRawBufferPointer, _ read: (inout JSONReader) throws(JSONTrouble) -> Value
+    ) throws(JSONTrouble) -> Value {
+        do {
+            return try readOnce(bytes, read)
+        } catch {
+            if error.kind != .notJSON { try readOnce(bytes) { (reader) throws(JSONTrouble) in try reader.skip() } }
+            throw error
+        }
+    }
+
+    private static func readOnce<Value>(
+        _ bytes: UnsafeRawBufferPointer, _ read: (inout JSONReader) throws(JSONTrouble) -> Value
+    ) throws(JSONTrouble) -> Value {
+        var reader = JSONReader(bytes)
+        reader.skipSpace()
+        let value = try read(&reader)
+        reader.skipSpace()
+        guard reader.position == bytes.count else { throw .notJSON }
+        return value
+    }
+
+    // MARK: What is asked for
+
+    /// A member's name as it stands in the text, between its quotes.
+    struct Name {
+        fileprivate let bytes: UnsafeRawBufferPointer
+        fileprivate let hasEscapes: Bool
+
+        static func ~= (known: StaticString, name: Name) -> Bool {
+            guard name.hasEscapes else {
+                return name.bytes.count == known.utf8CodeUnitCount
+                    && name.bytes.elementsEqual(UnsafeRawBufferPointer(start: known.utf8Start, count: known.utf8CodeUnitCount))
+            }
+            return JSONReader.text(of: name.bytes, hasEscapes: true) == known.description
+        }
+
+        fileprivate var text: String { JSONReader.text(of: bytes, hasEscapes: hasEscapes) ?? "" }
+    }
+
+    /// Reads an object; `member` is called with each name and reads the value or leaves it.
+    mutating func object(_ member: (inout JSONReader, Name) throws(JSONTrouble) -> Void) throws(JSONTrouble) {
+        guard peek == UInt8(ascii: "{") else { throw try unexpected() }
+        try enter()
+        guard peek != UInt8(ascii: "}") else { return leave() }
+        while true {
+            let name = try name()
+            let start = position
+            do {
+                try member(&self, name)
+            } catch {
+                throw error.inside("." + name.text)
+            }
+            if position == start { try skip() }
+            guard try goesOn(until: UInt8(ascii: "}")) else { return }
+        }
+    }
+
+    /// Reads an array; `element` is called once for each value and reads it.
+    mutating func array(_ element: (inout JSONReader) throws(JSONTrouble) -> Void) throws(JSONTrouble) {
+        guard peek == UInt8(ascii: "[") else { throw try unexpected() }
+        try enter()
+        guard peek != UInt8(ascii: "]") else { return leave() }
+        var index = 0
+        while true {
+            do {
+                try element(&self)
+            } catch {
+                throw error.inside("[\(index)]")
+            }
+            guard try goesOn(until: UInt8(ascii: "]")) else { return }
+            index += 1
+        }
+    }
+
+    /// What `read` reads; nil for `null`.
+    mutating func optional<Value>(_ read: (inout JSONReader) throws(JSONTrouble) -> Value) throws(JSONTrouble) -> Value? {
+        guard peek == UInt8(ascii: "n") else { return try read(&self) }
+        try literal("null")
+        return nil
+    }
+
+    mutating func string() throws(JSONTrouble) -> String {
+        guard peek == UInt8(ascii: "\"") else { throw try unexpected() }
+        let (content, hasEscapes) = try quoted()
+        guard let text = Self.text(of: content, hasEscapes: hasEscapes) else { throw .notJSON }
+        return text
+    }
+
+    /// nil for `null`.
+    mutating func optionalString() throws(JSONTrouble) -> String? {
+        try optional { (reader) throws(JSONTrouble) in try reader.string() }
+    }
+
+    /// nil for a value of any other type.
+    mutating func stringIfAny() throws(JSONTrouble) -> String? {
+        guard peek == UInt8(ascii: "\"") else {
+            try skip()
+            return nil
+        }
+        return try string()
+    }
+
+    /// nil for a value of any other type, and for numbers that are no `Int`.
+    mutating func integerIfAny() throws(JSONTrouble) -> Int? {
+        let start = position
+        try skip()
+        return Int(String(decoding: bytes[start..<position], as: UTF8.self))
+    }
+
+    /// Reads over one value of any type.
+    mutating func skip() throws(JSONTrouble) {
+        switch peek {
+        case UInt8(ascii: "\""): _ = try quoted()
+        case UInt8(ascii: "{"): try object { (_, _) throws(JSONTrouble) in }
+        case UInt8(ascii: "["): try array { (reader) throws(JSONTrouble) in try reader.skip() }
+        case UInt8(ascii: "t"): try literal("true")
+        case UInt8(ascii: "f"): try literal("false")
+        case UInt8(ascii: "n"): try literal("null")
+        default: try number()
+        }
+    }
+
+    // MARK: The grammar
+
+    private var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
+
+    /// A value of another type than was asked for: misshaped if it is JSON.
+    private mutating func unexpected() throws(JSONTrouble) -> JSONTrouble {
+        let isNull = peek == UInt8(ascii: "n")
+        try skip()
+        return isNull ? .null() : .wrongType()
+    }
+
+    private mutating func enter() throws(JSONTrouble) {
+        depth += 1
+        guard depth <= Self.depthLimit else { throw .notJSON }
+        position += 1
+        skipSpace()
+    }
+
+    private mutating func leave() {
+        depth -= 1
+        position += 1
+    }
+
+    private mutating func goesOn(until end: UInt8) throws(JSONTrouble) -> Bool {
+        skipSpace()
+        switch peek {
+        case UInt8(ascii: ","):
+            position += 1
+            skipSpace()
+            return true
+        case end:
+            leave()
+            return false
+        default:
+            throw .notJSON
+        }
+    }
+
+    private mutating func name() throws(JSONTrouble) -> Name {
+        guard peek == UInt8(ascii: "\"") else { throw .notJSON }
+        let (content, hasEscapes) = try quoted()
+        skipSpace()
+        guard peek == UInt8(ascii: ":") else { throw .notJSON }
+        position += 1
+        skipSpace()
+        return Name(bytes: content, hasEscapes: hasEscapes)
+    }
+
+    private mutating func quoted() throws(JSONTrouble) -> (content: UnsafeRawBufferPointer, hasEscapes: Bool) {
+        position += 1
+        let start = position
+        var hasEscapes = false
+        while position < bytes.count {
+            let byte = bytes[position]
+            if byte == UInt8(ascii: "\"") {
+                defer { position += 1 }
+                return (UnsafeRawBufferPointer(rebasing: bytes[start..<position]), hasEscapes)
+            }
+            guard byte >= 0x20 else { throw .notJSON }
+            position += 1
+            if byte == UInt8(ascii: "\\") {
+                hasEscapes = true
+                try escape()
+            }
+        }
+        throw .notJSON
+    }
+
+    private mutating func escape() throws(JSONTrouble) {
+        switch peek {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"), UInt8(ascii: "n"),
+            UInt8(ascii: "r"), UInt8(ascii: "t"):
+            position += 1
+        case UInt8(ascii: "u"):
+            guard position + 5 <= bytes.count, Self.codeUnit(bytes[position + 1..<position + 5]) != nil else { throw .notJSON }
+            position += 5
+        default:
+            throw .notJSON
+        }
+    }
+
+    private mutating func number() throws(JSONTrouble) {
+        if peek == UInt8(ascii: "-") { position += 1 }
+        if peek == UInt8(ascii: "0") {
+            position += 1
+        } else {
+            try digits()
+        }
+        if peek == UInt8(ascii: ".") {
+            position += 1
+            try digits()
+        }
+        if peek == UInt8(ascii: "e") || peek == UInt8(ascii: "E") {
+            position += 1
+            if peek == UInt8(ascii: "+") || peek == UInt8(ascii: "-") { position += 1 }
+            try digits()
+        }
+    }
+
+    private mutating func digits() throws(JSONTrouble) {
+        let start = position
+        while let byte = peek, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { position += 1 }
+        guard position > start else { throw .notJSON }
+    }
+
+    private mutating func literal(_ word: StaticString) throws(JSONTrouble) {
+        let count = word.utf8CodeUnitCount
+        guard position + count <= bytes.count,
+            bytes[position..<position + count].elementsEqual(UnsafeRawBufferPointer(start: word.utf8Start, count: count))
+        else { throw .notJSON }
+        position += count
+    }
+
+    private mutating func skipSpace() {
+        while let byte = peek, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
+    }
+
+    // MARK: Strings
+
+    /// nil when an escape is half of a surrogate pair only.
+    private static func text(of content: UnsafeRawBufferPointer, hasEscapes: Bool) -> String? {
+        guard hasEscapes else { return String(decoding: content, as: UTF8.self) }
+        var units: [UInt16] = []
+        var rest = content[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "\\"), let kind = rest.popFirst() else {
+                // Up to the next escape.
+                let plain = content[(rest.startIndex - 1)..<(rest.firstIndex(of: UInt8(ascii: "\\")) ?? rest.endIndex)]
+                units += String(decoding: plain, as: UTF8.self).utf16
+                rest = rest[plain.endIndex...]
+                continue
+            }
+            switch kind {
+            case UInt8(ascii: "b"): units.append(0x08)
+            case UInt8(ascii: "f"): units.append(0x0C)
+            case UInt8(ascii: "n"): units.append(0x0A)
+            case UInt8(ascii: "r"): units.append(0x0D)
+            case UInt8(ascii: "t"): units.append(0x09)
+            case UInt8(ascii: "u"):
+                units.append(codeUnit(rest.prefix(4)) ?? 0)
+                rest = rest.dropFirst(4)
+            default: units.append(UInt16(kind))
+            }
+        }
+        return String(validating: units, as: UTF16.self)
+    }
+
+    /// Of four hexadecimal digits; nil for anything else.
+    private static func codeUnit(_ digits: Slice<UnsafeRawBufferPointer>) -> UInt16? {
+        Hexadecimal.bytes(of: String(decoding: digits, as: UTF8.self)).map { $0.reduce(0) { $0 << 8 | UInt16($1) } }
+    }
+}
+
+/// Why a JSON text could not be read: it is none, or not shaped as was asked.
+struct JSONTrouble: Error, Equatable {
+    enum Kind: Equatable {
+        case notJSON, missing, null, wrongType
+    }
+
+    let kind: Kind
+    /// Where: `.repository.links[0]`.
+    private(set) var path: String
+
+    static let notJSON = JSONTrouble(kind: .notJSON, path: "")
+    static func missing(_ member: String) -> JSONTrouble { JSONTrouble(kind: .missing, path: "." + member) }
+    static func null() -> JSONTrouble { JSONTrouble(kind: .null, path: "") }
+    static func wrongType() -> JSONTrouble { JSONTrouble(kind: .wrongType, path: "") }
+
+    fileprivate func inside(_ place: String) -> JSONTrouble {
+        JSONTrouble(kind: kind, path: place + path)
+    }
+}
