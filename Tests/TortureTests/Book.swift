@@ -7,7 +7,13 @@ struct Book: Sendable {
         let app: String
         let ref: String?
         let commit: String
+        let cause: String
         let state: String
+        let reason: String?
+        let started: Int64?
+        let finished: Int64?
+        let supersededBy: Int64?
+        let cameToVerdict: Bool
     }
 
     struct Step: Sendable {
@@ -21,6 +27,7 @@ struct Book: Sendable {
 
     struct Release: Sendable {
         let job: Int64
+        let app: String
         let path: String
         let state: String
         let activated: Int64?
@@ -47,25 +54,30 @@ struct Book: Sendable {
     let releases: [Release]
     let deliveries: [Delivery]
     let verdicts: [Verdict]
+    /// Apps that are held.
+    let held: Set<String>
 
     init(_ queue: DatabaseQueue) throws {
-        (jobs, steps, releases, deliveries, verdicts) = try queue.read { database in
+        (jobs, steps, releases, deliveries, verdicts, held) = try queue.read { database in
             (
                 try Row.fetchAll(database, sql: "SELECT *, lower(hex(commit_id)) AS hash FROM jobs ORDER BY id")
-                    .map { Job(id: $0["id"], app: $0["app"], ref: $0["ref"], commit: $0["hash"], state: $0["state"]) },
+                    .map(Job.init(row:)),
                 try Row.fetchAll(database, sql: "SELECT * FROM steps ORDER BY started_at, job, start, position").map {
                     Step(
                         job: $0["job"], start: $0["start"], name: $0["name"], state: $0["state"], began: $0["started_at"],
                         ended: $0["finished_at"])
                 },
                 try Row.fetchAll(database, sql: "SELECT * FROM releases ORDER BY job")
-                    .map { Release(job: $0["job"], path: $0["path"], state: $0["state"], activated: $0["activated_at"]) },
+                    .map {
+                        Release(job: $0["job"], app: $0["app"], path: $0["path"], state: $0["state"], activated: $0["activated_at"])
+                    },
                 try Row.fetchAll(database, sql: "SELECT * FROM deliveries ORDER BY id")
                     .map { Delivery(id: $0["id"], requestID: $0["request_id"], answer: $0["answer"], isVerified: $0["verified"]) },
-                try Row.fetchAll(database, sql: "SELECT * FROM verdicts ORDER BY id").map {
+                try Row.fetchAll(database, sql: "SELECT * FROM verdicts ORDER BY delivery").map {
                     Verdict(
                         delivery: $0["delivery"], app: $0["app"], ref: $0["ref"], kind: $0["kind"], job: $0["job"], reason: $0["reason"])
-                }
+                },
+                try Set(String.fetchAll(database, sql: "SELECT app FROM holds"))
             )
         }
     }
@@ -78,9 +90,17 @@ struct Book: Sendable {
         return try DatabaseQueue(path: path, configuration: configuration)
     }
 
-    /// How many jobs wait or run.
+    /// How many jobs run, or wait for anything but the end of a hold.
     static func unfinished(_ queue: DatabaseQueue) throws -> Int {
-        try queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')") ?? 0 }
+        try queue.read { database in
+            try Int.fetchOne(
+                database,
+                sql: """
+                    SELECT count(*) FROM jobs
+                    WHERE state = 'running'
+                       OR (state = 'queued' AND NOT (cause IN ('push', 'catch-up') AND app IN (SELECT app FROM holds)))
+                    """) ?? 0
+        }
     }
 
     /// What SQLite says of the file; empty when it is whole.
@@ -108,7 +128,8 @@ struct Book: Sendable {
             SELECT c.id, name, substr(lower(hex(old)), 1, 7), substr(lower(hex(new)), 1, 7), delivery, accounted_at
             FROM changes c JOIN refs ON refs.id = c.ref ORDER BY c.id
             """,
-            "verdicts": "SELECT delivery, change, app, ref, kind, job, reason FROM verdicts ORDER BY id",
+            "holds": "SELECT app, held_at FROM holds",
+            "verdicts": "SELECT delivery, change, app, ref, kind, job, reason FROM verdicts ORDER BY delivery",
             "releases": "SELECT job, app, substr(lower(hex(commit_id)), 1, 7), state, activated_at FROM releases ORDER BY job",
             "steps": "SELECT job, start, name, state, started_at, finished_at FROM steps ORDER BY started_at, job, start, position",
         ]
@@ -117,5 +138,14 @@ struct Book: Sendable {
             let lines = rows.map { row in row.databaseValues.map { $0.isNull ? "-" : $0.description }.joined(separator: " | ") }
             return "\(name):\n  " + lines.joined(separator: "\n  ")
         }.joined(separator: "\n")
+    }
+}
+
+extension Book.Job {
+    fileprivate init(row: Row) {
+        self.init(
+            id: row["id"], app: row["app"], ref: row["ref"], commit: row["hash"], cause: row["cause"], state: row["state"],
+            reason: row["reason"], started: row["started_at"], finished: row["finished_at"], supersededBy: row["superseded_by"],
+            cameToVerdict: row["came_to_verdict"])
     }
 }

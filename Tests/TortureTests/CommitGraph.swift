@@ -5,6 +5,8 @@ import RealParts
 struct CommitGraph: Sendable {
     /// Older ones first.
     let commits: [String]
+    /// By commit: an annotated tag that names it. Every third commit has one.
+    let tagObjects: [String: String]
     /// By commit; nil for the first.
     private let parents: [String: String]
 
@@ -22,6 +24,8 @@ struct CommitGraph: Sendable {
                 if !isSide { trunk = number }
             }
             text += "M 100644 inline number\ndata \(content.utf8.count)\n\(content)\n"
+            guard number.isMultiple(of: 3) else { continue }
+            text += "tag torture-\(number)\nfrom :\(number)\ntagger Ada Author <ada@example.com> 1767323045 +0000\ndata 3\nTag\n"
         }
         let git = ["git", "-C", origin.work]
         try await Shell.check(git + ["fast-import", "--quiet", "--force"], environment: GitOrigin.environment, input: text)
@@ -29,7 +33,12 @@ struct CommitGraph: Sendable {
             git + ["log", "--all", "--topo-order", "--reverse", "--format=%H %P"], environment: GitOrigin.environment)
         let lines = log.output.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
         let parents = lines.filter { $0.count == 2 }.map { ($0[0], $0[1]) }
-        return CommitGraph(commits: lines.compactMap(\.first), parents: Dictionary(parents) { first, _ in first })
+        let tags = try await Shell.check(
+            git + ["for-each-ref", "--format=%(*objectname) %(objectname)", "refs/tags"], environment: GitOrigin.environment)
+        let objects = tags.output.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }.filter { $0.count == 2 }
+        return CommitGraph(
+            commits: lines.compactMap(\.first), tagObjects: Dictionary(objects.map { ($0[0], $0[1]) }) { first, _ in first },
+            parents: Dictionary(parents) { first, _ in first })
     }
 
     /// The commits before this one, the nearest first.

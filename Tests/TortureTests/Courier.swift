@@ -14,7 +14,7 @@ final class Courier: Sendable {
         var refusals: [String] = []
         var tries = 0
         var starts = 0
-        /// By branch: first and doubled deliveries that are on their way.
+        /// By ref: first and doubled deliveries that are on their way.
         var open: [String: Set<Int>] = [:]
     }
 
@@ -37,7 +37,7 @@ final class Courier: Sendable {
     /// Push number `number` was made and its deliveries are to be brought some time.
     func expect(_ push: Script.Push, number: Int) {
         state.withLock { state in
-            for move in push.moves { state.open[move.branch, default: []].insert(number) }
+            for move in push.moves { state.open[move.ref, default: []].insert(number) }
         }
     }
 
@@ -75,7 +75,7 @@ final class Courier: Sendable {
 
     private func arrived(_ push: Script.Push, number: Int) {
         state.withLock { state in
-            for move in push.moves { state.open[move.branch]?.remove(number) }
+            for move in push.moves { state.open[move.ref]?.remove(number) }
         }
     }
 

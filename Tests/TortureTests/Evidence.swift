@@ -8,8 +8,12 @@ struct Evidence: Sendable {
     var refusals: [String]
     var records: [Forge.Record]
     var graph: CommitGraph
-    /// By branch, from the real repository.
+    /// By ref, from the real repository; of an annotated tag the commit.
     var heads: [String: String]
+    var deeds: [Operator.Deed]
+    var heldAtEnd: String?
+    /// When a daemon was known to have ended.
+    var ends: [Int64]
     var book: Book
     var damage: [String]
     /// By app: where `current` points, and the text of its REVISION.
@@ -43,8 +47,9 @@ extension Evidence {
             found += sentences.map { Violation(invariant: invariant, sentence: $0) }
         }
         check(1, lostVerdicts() + lostJobs() + repeatedQueuing() + refusals.map { "a good delivery was answered \($0)" })
-        check(2, staleApps() + staleLive())
-        check(3, repeatedSteps() + backwardMoves() + activationsOfOldHeads() + deployments())
+        check(1, brokenJobs() + brokenOrders())
+        check(2, staleness)
+        check(3, repeatedSteps() + backwardMoves() + olderTags() + activationsOfOldHeads() + deployments())
         check(4, overlappingRuns() + overlaps.flatMap { app, jobs in jobs.map { "\(app): job \($0) began beside another one's step" } })
         check(5, watched + linksBesideTheLedger())
         check(6, damage)
@@ -73,11 +78,42 @@ extension Evidence {
     private func lostJobs() -> [String] {
         let states = Dictionary(book.jobs.map { ($0.id, $0.state) }) { first, _ in first }
         let queued = Set(answered.flatMap { $0.answer.results.compactMap(\.job) }.map { Int64($0) })
-        return queued.sorted().filter { states[$0] == nil }.map { "job \($0), of which an answer spoke, is not in the ledger" }
-            + book.jobs.filter { $0.state == "queued" || $0.state == "running" }.map { "job \($0.id) is still \($0.state)" }
-            + book.jobs.filter { $0.state == "failed" || $0.state == "cancelled" }.map {
-                "job \($0.id), of a build that succeeds, \($0.state)"
-            }
+        let retried = Set(deeds.filter { $0.act == .retry }.compactMap { $0.answer?.job })
+        return queued.union(retried).sorted().filter { states[$0] == nil }
+            .map { "job \($0), of which an answer spoke, is not in the ledger" }
+            + book.jobs.filter { job in
+                let waits = job.state == "queued" && book.held.contains(job.app) && ["push", "catch-up"].contains(job.cause)
+                return !waits && (job.state == "queued" || job.state == "running")
+            }.map { "job \($0.id) is still \($0.state)" }
+    }
+
+    /// A job fails exactly when its commands do, and is cancelled only when somebody wanted it.
+    private func brokenJobs() -> [String] {
+        let wanted = Set(deeds.filter { $0.act == .cancel }.compactMap(\.job))
+        let activated = activated
+        return book.jobs.flatMap { job in
+            let failure = Round.failure(of: job.id, app: job.app)
+            let isRightFailure = failure.map { job.reason?.hasPrefix($0.reason) == true } ?? false
+            let sentences = [
+                job.state == "failed" && !isRightFailure ? "failed and should not have: \(job.reason ?? "-")" : nil,
+                job.state == "succeeded" && failure != nil ? "succeeded and should have failed" : nil,
+                job.state == "cancelled" && !wanted.contains(job.id) ? "was cancelled, and nobody wanted that" : nil,
+                failure?.isBeforeActivation == true && activated.contains(job.id) ? "went live though its build fails" : nil,
+            ]
+            return sentences.compactMap { $0 }.map { "\(job.shown) \($0)" }
+        }
+    }
+
+    /// What was answered to an order holds, unless a daemon died that had yet to carry it out.
+    private func brokenOrders() -> [String] {
+        deeds.compactMap { deed in
+            guard deed.act == .cancel, let answer = deed.answer, answer.status == 200, let job = deed.job.flatMap({ job($0) }),
+                job.state != "cancelled", job.state != "running"
+            else { return nil }
+            let died = ends.contains { $0 >= answer.moment && $0 <= job.finished ?? .max }
+            return answer.state == "running" && died
+                ? nil : "the cancel of \(job.shown) was answered \"\(answer.state ?? "?")\", and it \(job.state)"
+        }
     }
 
     /// However often one request was sent, it queues one job per app and ref.
@@ -89,28 +125,7 @@ extension Evidence {
             .map { "request \($0.key) queued jobs \($0.value.map { $0.job ?? 0 })" }
     }
 
-    // MARK: (2) every app that follows one branch which exists has that branch's head live
-
-    private func staleApps() -> [String] {
-        Round.apps.filter { $0.branches.count == 1 }.compactMap { app in
-            guard let head = heads[app.branches[0]] else { return nil }
-            let revision = links[app.name]?.revision
-            return revision == head + "\n"
-                ? nil : "\(app.name) should have \(head.prefix(7)) of \(app.branches[0]) live and has \(revision ?? "nothing")"
-        }
-    }
-
-    /// Whatever an app has live is the head of the branch it came from, where that still exists. For apps with several branches.
-    private func staleLive() -> [String] {
-        Round.apps.compactMap { app in
-            guard let live = book.releases.first(where: { release in release.state == "live" && job(release.job)?.app == app.name }),
-                let job = job(live.job), let branch = job.branch, let head = heads[branch], head != job.commit
-            else { return nil }
-            return "\(app.name) has \(job.commit.prefix(7)) of \(branch) live as release \(job.id), and the head is \(head.prefix(7))"
-        }
-    }
-
-    private func job(_ id: Int64) -> Book.Job? { book.jobs.first { $0.id == id } }
+    func job(_ id: Int64) -> Book.Job? { book.jobs.first { $0.id == id } }
 
     // MARK: (3) one activation per job, and never backwards
 
@@ -120,7 +135,7 @@ extension Evidence {
     }
 
     /// Jobs whose release went live, in that order.
-    private var activations: [(job: Book.Job, at: Int64)] {
+    var activations: [(job: Book.Job, at: Int64)] {
         var moments: [Int64: Int64] = [:]
         for step in book.steps where step.name == "activate" && step.state == "succeeded" { moments[step.job] = step.ended }
         for release in book.releases { if let moment = release.activated { moments[release.job] = moment } }
@@ -128,12 +143,15 @@ extension Evidence {
             .sorted { ($0.at, $0.job.id) < ($1.at, $1.job.id) }
     }
 
+    /// Jobs whose release went live.
+    var activated: Set<Int64> { Set(activations.map(\.job.id)) }
+
     private func backwardMoves() -> [String] {
         let groups = Dictionary(grouping: activations) { "\($0.job.app) \($0.job.ref ?? "")" }
         return groups.values.flatMap { history in
             zip(history, history.dropFirst()).compactMap { before, after -> String? in
                 guard graph.isStrictAncestor(after.job.commit, of: before.job.commit) else { return nil }
-                let moves = records.filter { $0.move.branch == after.job.branch }
+                let moves = records.filter { $0.move.ref == after.job.ref }
                 let came = moves.firstIndex { $0.move.new == before.job.commit } ?? moves.endIndex
                 // By force at once, or to an older commit and forward from there.
                 let wanted = moves[min(came + 1, moves.endIndex)...].contains { $0.move.new == after.job.commit }
@@ -142,23 +160,33 @@ extension Evidence {
         }
     }
 
-    /// What went live was the head of its branch at some moment of its last fetch.
+    /// Rule 5: no tag takes the place of another one that is newer.
+    private func olderTags() -> [String] {
+        Dictionary(grouping: activations.filter { $0.job.isOfTag }, by: \.job.app).values.flatMap { history in
+            zip(history, history.dropFirst()).compactMap { before, after in
+                guard before.job.ref != after.job.ref, graph.isStrictAncestor(after.job.commit, of: before.job.commit) else { return nil }
+                return "\(after.job.app) went from \(before.job.shown) to the older tag of \(after.job.shown)"
+            }
+        }
+    }
+
+    /// What went live was the head of its ref at some moment of its last fetch.
     private func activationsOfOldHeads() -> [String] {
         activations.compactMap { job, moment in
             let fetch = book.steps.last { $0.job == job.id && $0.name == "fetch" && $0.state == "succeeded" && $0.began <= moment }
             guard let fetch, let ended = fetch.ended else { return "\(job.shown) went live without a fetch" }
-            let moves = records.filter { $0.move.branch == job.branch }
+            let moves = records.filter { $0.move.ref == job.ref }
             let wasHead = moves.indices.contains { index in
                 let next = moves.indices.contains(index + 1) ? moves[index + 1].ended : Int64.max
                 return moves[index].move.new == job.commit && moves[index].began <= ended + 2 && next >= fetch.began - 2
             }
-            return wasHead ? nil : "\(job.shown) went live and was not the head of its branch during its fetch"
+            return wasHead ? nil : "\(job.shown) went live and was not the head of its ref during its fetch"
         }
     }
 
     /// A deploy step runs after the activation only, and again only where the daemon died in it.
     private func deployments() -> [String] {
-        let activated = Set(activations.map(\.job.id))
+        let activated = activated
         return deployed.flatMap { app, jobs in
             Dictionary(grouping: jobs) { $0 }.compactMap { id, runs in
                 let told = book.steps.filter { $0.job == id && $0.name == "deploy-1" }.count
@@ -198,7 +226,7 @@ extension Evidence {
     /// At rest the link and the ledger name the same release.
     private func linksBesideTheLedger() -> [String] {
         Round.apps.compactMap { app in
-            let live = book.releases.first { $0.state == "live" && job($0.job)?.app == app.name }?.path
+            let live = book.releases.first { $0.state == "live" && $0.app == app.name }?.path
             let target = links[app.name]?.target
             guard live?.split(separator: "/").suffix(2).joined(separator: "/") != target else { return nil }
             return "\(app.name): current is \(target ?? "nothing"), and the ledger has \(live ?? "nothing") live"
@@ -207,11 +235,11 @@ extension Evidence {
 }
 
 extension Book.Job {
-    var branch: String? { ref.map { String($0.dropFirst("refs/heads/".count)) } }
-    var shown: String { "\(app) job \(id) (\(commit.prefix(7)) of \(branch ?? "no branch"))" }
+    var isOfTag: Bool { ref?.hasPrefix("refs/tags/") == true }
+    var shown: String { "\(app) job \(id) (\(commit.prefix(7)) of \(ref ?? "no ref"))" }
 }
 
 extension Book.Step {
     /// Such a step is run anew when the daemon died before the release was live.
-    var isBeforeActivation: Bool { name == "fetch" || name == "checkout" || name.hasPrefix("build-") }
+    var isBeforeActivation: Bool { name != "activate" && !name.hasPrefix("deploy-") }
 }

@@ -13,20 +13,66 @@ struct SabotageTests {
         let sql: String
     }
 
-    private static func ledgerSabotages(older: String) -> [Sabotage] {
-        [
-            Sabotage(invariant: 1, sentence: "and the ledger has", sql: "DELETE FROM verdicts WHERE id = 1"),
+    /// One more job like an app's first, for another commit.
+    private static func copy(of app: String, as job: Int64, _ commit: String) -> String {
+        """
+        INSERT INTO jobs (id, app, repository, ref, commit_id, cause, lock_name, state, reason, starts, queued_at, started_at, finished_at)
+        SELECT \(job), app, repository, ref, x'\(commit)', cause, lock_name, state, reason, 1, queued_at, started_at, finished_at
+        FROM jobs WHERE app = '\(app)' ORDER BY id LIMIT 1
+        """
+    }
+
+    /// Its release, live for a moment before all others of its app, or after them.
+    private static func release(of job: Int64, before: Bool = false) -> String {
+        """
+        INSERT INTO releases (job, app, commit_id, path, state, created_at, activated_at)
+        SELECT id, app, commit_id, '/\(job)', 'good', 1,
+            (SELECT \(before ? "min(activated_at) - 1" : "max(activated_at) + 1") FROM releases WHERE app = jobs.app)
+        FROM jobs WHERE id = \(job)
+        """
+    }
+
+    /// - Parameters:
+    ///   - head: that of main.
+    ///   - older: a commit that descends from it, so that what is live seems to have come back from there.
+    private static func ledgerSabotages(head: String, older: String) -> [Sabotage] {
+        let unreliable = copy(of: "shop", as: 905, head) + ";" + release(of: 905)
+        return [
+            Sabotage(invariant: 1, sentence: "and the ledger has", sql: "DELETE FROM verdicts WHERE delivery = 1"),
             Sabotage(invariant: 1, sentence: "is not in the ledger", sql: "DELETE FROM deliveries"),
             Sabotage(invariant: 1, sentence: "of which an answer spoke", sql: "DELETE FROM jobs WHERE id = 1"),
             Sabotage(
                 invariant: 1, sentence: "queued jobs",
-                sql:
-                    "INSERT INTO verdicts (delivery, change, ref, app, kind, job) SELECT delivery, change, ref, app, kind, job FROM verdicts WHERE kind = 'queued'"
-            ),
+                sql: "UPDATE verdicts SET app = 'blog', ref = 'refs/heads/main' WHERE kind = 'queued'"),
             Sabotage(
                 invariant: 1, sentence: "is still queued",
                 sql: "UPDATE jobs SET state = 'queued', came_to_verdict = 0, started_at = NULL, finished_at = NULL WHERE id = 1"),
+            Sabotage(
+                invariant: 1, sentence: "failed and should not have",
+                sql: "UPDATE jobs SET state = 'failed', reason = 'x' WHERE app = 'blog'"),
+            Sabotage(invariant: 1, sentence: "succeeded and should have failed", sql: unreliable),
+            Sabotage(invariant: 1, sentence: "went live though its build fails", sql: unreliable),
+            Sabotage(
+                invariant: 1, sentence: "was cancelled, and nobody wanted that",
+                sql: "UPDATE jobs SET state = 'cancelled' WHERE app = 'blog'"),
             Sabotage(invariant: 2, sentence: "and the head is", sql: "UPDATE jobs SET commit_id = x'\(older)'"),
+            Sabotage(
+                invariant: 2, sentence: "was activated last and is good", sql: "UPDATE releases SET state = 'good' WHERE app = 'blog'"),
+            Sabotage(
+                invariant: 2, sentence: "blog never had a job for", sql: "UPDATE jobs SET ref = 'refs/heads/other' WHERE app = 'blog'"),
+            Sabotage(
+                invariant: 2, sentence: "no job of blog for",
+                sql: """
+                    UPDATE jobs SET state = 'superseded', reason = 'it is the head and had its job' WHERE app = 'blog';
+                    DELETE FROM releases WHERE app = 'blog';
+                    DELETE FROM steps WHERE name = 'activate'
+                    """),
+            Sabotage(
+                invariant: 2, sentence: "live, the last that was accepted",
+                sql: copy(of: "wiki", as: 901, older)
+                    + "; UPDATE jobs SET reason = 'already live as release 1', state = 'superseded' WHERE id = 901"),
+            Sabotage(
+                invariant: 2, sentence: "docs is held and should not be", sql: "INSERT INTO holds (app, held_at) VALUES ('docs', 1)"),
             Sabotage(
                 invariant: 3, sentence: "activate\" succeeded 2 times",
                 sql: """
@@ -35,15 +81,15 @@ struct SabotageTests {
                     """),
             Sabotage(
                 invariant: 3, sentence: "blog went back",
-                sql: """
-                    INSERT INTO jobs (id, app, repository, ref, commit_id, cause, lock_name, state, reason, starts, queued_at, started_at, finished_at)
-                    SELECT 901, app, repository, ref, x'\(older)', cause, lock_name, state, reason, 1, queued_at, started_at, finished_at
-                    FROM jobs WHERE app = 'blog';
-                    INSERT INTO releases (job, app, commit_id, path, state, created_at, activated_at)
-                    SELECT 901, app, x'\(older)', path || '-', 'good', created_at, activated_at - 1 FROM releases WHERE app = 'blog'
-                    """),
+                sql: copy(of: "blog", as: 901, older) + ";" + release(of: 901, before: true)),
             Sabotage(
-                invariant: 3, sentence: "was not the head of its branch", sql: "UPDATE jobs SET commit_id = x'\(older)'"),
+                invariant: 3, sentence: "to the older tag of",
+                sql: [
+                    copy(of: "kiosk", as: 901, older), release(of: 901), copy(of: "kiosk", as: 902, head), release(of: 902),
+                    "UPDATE jobs SET ref = 'refs/tags/other' WHERE id = 902",
+                ].joined(separator: ";")),
+            Sabotage(
+                invariant: 3, sentence: "was not the head of its ref", sql: "UPDATE jobs SET commit_id = x'\(older)'"),
             Sabotage(
                 invariant: 3, sentence: "ran its deploy step and was never live",
                 sql: "DELETE FROM releases; DELETE FROM steps WHERE name = 'activate'"),
@@ -58,12 +104,12 @@ struct SabotageTests {
 
     @Test("each invariant can fail")
     func everyInvariant() async throws {
-        let round = Round(seed: SeededRandom.seed, directory: "/tmp/bittern-sabotage-\(getpid())")
+        let round = Round(seed: SeededRandom.seed, directory: "\(Round.parent)/bittern-sabotage-\(getpid())", tally: CrashTally())
         let outcome = try await round.run(isCalm: true)
         #expect(outcome.evidence.violations.isEmpty, "\(outcome.evidence.violations)")
-        let head = try #require(outcome.evidence.heads["main"])
-        let newer = try #require(outcome.evidence.graph.descendants(of: head).first)
-        for sabotage in Self.ledgerSabotages(older: newer) {
+        let head = try #require(outcome.evidence.heads["refs/heads/main"])
+        let newer = try #require(outcome.evidence.graph.descendants(of: head).first { !outcome.evidence.heads.values.contains($0) })
+        for sabotage in Self.ledgerSabotages(head: head, older: newer) {
             var evidence = outcome.evidence
             let copy = try Self.copy(of: round.ledger, after: sabotage.sql)
             try round.collect(&evidence, ledger: copy)
@@ -72,8 +118,59 @@ struct SabotageTests {
         var evidence = outcome.evidence
         evidence.damage = try Self.damage(afterErasing: "jobs_by_app", in: Self.copy(of: round.ledger, after: ""))
         Self.expect(evidence, invariant: 6, sentence: "malformed")
+        try ofOrders(round, outcome.evidence)
         try await onTheDisk(round, outcome.evidence)
         try await round.remove()
+    }
+
+    /// What was answered to somebody at the control socket, and is not so.
+    private func ofOrders(_ round: Round, _ calm: Evidence) throws {
+        func deed(_ act: Operator.Act, _ job: Int64?, _ answer: Operator.Answer) -> Operator.Deed {
+            Operator.Deed(act: act, app: "blog", job: job, sent: 1, answer: answer)
+        }
+        let blog = try #require(calm.book.jobs.first { $0.app == "blog" }).id
+        func expect(_ invariant: Int, _ sentence: String, _ change: (inout Evidence) -> Void) {
+            var evidence = calm
+            change(&evidence)
+            Self.expect(evidence, invariant: invariant, sentence: sentence)
+        }
+        expect(1, "job 999, of which an answer spoke") {
+            $0.deeds = [deed(.retry, blog, .init(moment: 1, status: 200, job: 999, state: "queued"))]
+        }
+        for state in ["cancelled", "running"] {
+            expect(1, "was answered \"\(state)\", and it succeeded") {
+                $0.deeds = [deed(.cancel, blog, .init(moment: 1, status: 200, job: blog, state: state))]
+            }
+        }
+        expect(2, "blog was held, and job \(blog) began") {
+            $0.deeds = [deed(.hold, nil, .init(moment: 1, status: 200))]
+        }
+        expect(2, "docs should be held and is not") { $0.heldAtEnd = "docs" }
+
+        // A cancel excuses a head that is not live until the next fetch, and no longer.
+        var evidence = calm
+        let head = try #require(calm.heads["refs/heads/main"])
+        evidence.heads["refs/heads/main"] = String(repeating: "0", count: 40)
+        evidence.deeds = [Operator.Deed(act: .cancel, app: "blog", job: 901, sent: 1)]
+        for (moment, isExcused) in [(1, false), (Int64.max, true)] {
+            let cancelled = "; UPDATE jobs SET state = 'cancelled', finished_at = \(moment) WHERE id = 901"
+            try round.collect(&evidence, ledger: try Self.copy(of: round.ledger, after: Self.copy(of: "blog", as: 901, head) + cancelled))
+            let isFound = evidence.violations.contains { $0.sentence.hasPrefix("blog should have 0000000") }
+            #expect(isFound != isExcused, "\(evidence.violations)")
+        }
+    }
+
+    @Test("a crash point that nobody reaches any more is found")
+    func deadCrashPoint() {
+        var random = SeededRandom(seed: 1)
+        let plan = CrashPlan(number: 0, &random)
+        let tally = CrashTally()
+        for _ in 0..<6 { tally.asked(plan) }
+        #expect(tally.dead(atLeast: 6) == [plan.verb])
+        #expect(tally.points == (asked: 1, hit: 0))
+        tally.hit(plan)
+        #expect(tally.dead(atLeast: 6).isEmpty)
+        #expect(tally.points == (asked: 1, hit: 1))
     }
 
     private func onTheDisk(_ round: Round, _ calm: Evidence) async throws {
@@ -101,8 +198,8 @@ struct SabotageTests {
             evidence.watched = findings
             Self.expect(evidence, invariant: 5, sentence: sentence)
         }
-        evidence.heads["main"] = String(repeating: "0", count: 40)
-        Self.expect(evidence, invariant: 2, sentence: "blog should have 0000000 of main live")
+        evidence.heads["refs/heads/main"] = String(repeating: "0", count: 40)
+        Self.expect(evidence, invariant: 2, sentence: "blog should have 0000000 of refs/heads/main live")
     }
 
     /// Does to a `current` what must never be seen, under a watcher's eyes.

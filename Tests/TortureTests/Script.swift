@@ -2,14 +2,20 @@ import RealParts
 
 /// What happens in one round, all of it drawn from the seed before the round begins.
 struct Script: Sendable {
-    static let branches = ["main", "release", "stage"]
+    static let refs = ["refs/heads/main", "refs/heads/release", "refs/heads/stage", "refs/tags/v1", "refs/tags/v2"]
+    /// Starts per round of a daemon that is to kill itself.
+    static let crashes = 3
 
-    /// A branch that is made, moved, moved by force or deleted.
+    /// A ref that is made, moved, moved by force or deleted.
     struct Move: Sendable {
-        let branch: String
+        let ref: String
         let old: String?
         let new: String?
+        /// Of an annotated tag: itself.
+        var object: String?
         let forced: Bool
+
+        var isTag: Bool { ref.hasPrefix("refs/tags/") }
     }
 
     /// One `git push`, and how its deliveries travel.
@@ -24,65 +30,111 @@ struct Script: Sendable {
         var resends: [Duration] = []
         /// The same body under another request id, as from a second hook: this long after the first was sent.
         var double: Duration?
-        /// Sent when all earlier first and doubled deliveries of these branches are answered.
+        /// Sent when all earlier first and doubled deliveries of these refs are answered.
         var after: Set<String> = []
     }
 
     /// The end of one daemon and the start of the next.
     struct Blow: Sendable {
+        /// How long the daemon lives, unless it kills itself before.
         var pause: Duration
-        /// SIGTERM instead of SIGKILL.
-        var inOrder: Bool
+        var way: Victim.Way
         var down: Duration
-        /// Kills the next daemon too, this long after its start began.
+        /// Kills one daemon more, this long after its start began.
         var duringStart: Duration?
+        /// Where the next one is to kill itself.
+        var crash: CrashPlan?
     }
 
-    /// Where the branches are when the storm begins.
+    /// What somebody asks for.
+    struct Wish: Sendable {
+        var pause: Duration
+        var act: Operator.Act
+        var app: String
+    }
+
+    /// Where the refs are when the storm begins.
     private(set) var beginnings: [String: String] = [:]
     private(set) var pushes: [Push] = []
     private(set) var blows: [Blow] = []
+    private(set) var wishes: [Wish] = []
+    /// Nobody resumes it.
+    private(set) var heldAtEnd: String?
 
-    init(graph: CommitGraph, _ random: inout SeededRandom) {
-        for branch in Self.branches { beginnings[branch] = graph.commits.prefix(3).randomElement(using: &random) }
-        blows = (0..<Int.random(in: 2...4, using: &random)).map { _ in
-            Blow(
-                pause: random.pause(30...450), inOrder: random.oneIn(5), down: random.pause(0...50),
-                duringStart: random.oneIn(4) ? random.pause(1...80) : nil)
-        }
+    /// - Parameter seed: consecutive ones take all crash points in turn.
+    init(graph: CommitGraph, seed: UInt64, _ random: inout SeededRandom) {
+        // None from which there is nowhere to go.
+        let early = graph.commits.filter { graph.descendants(of: $0).count >= 20 }.prefix(4)
+        for ref in Self.refs { beginnings[ref] = early.randomElement(using: &random) }
+        drawBlows(seed: seed, &random)
+        drawWishes(&random)
         // What only ever moves forward may be delivered in any order. Elsewhere a commit may be gone for good when its delivery
         // comes; a daemon that heard of the head before would rightly wait 30 s for such a commit, so there the last
-        // delivery of a branch does come last.
-        let wild = Set(Self.branches.filter { _ in !random.oneIn(3) })
+        // delivery of a ref does come last.
+        let wild = Set(Self.refs.filter { _ in !random.oneIn(3) })
         var heads = beginnings
-        for _ in 0..<Int.random(in: 8...16, using: &random) {
-            let branches = Self.branches.shuffled(using: &random).prefix(random.oneIn(5) ? 2 : 1)
-            let moves = branches.compactMap { Self.move($0, from: heads[$0], wild.contains($0), graph, &random) }
+        for _ in 0..<Int.random(in: 8...14, using: &random) {
+            let refs = Self.refs.shuffled(using: &random).prefix(random.oneIn(5) ? 2 : 1)
+            let moves = refs.compactMap { Self.move($0, from: heads[$0], wild.contains($0), graph, &random) }
             guard !moves.isEmpty else { continue }
-            for move in moves { heads[move.branch] = move.new }
+            for move in moves { heads[move.ref] = move.new }
             pushes.append(push(moves, &random))
         }
-        for branch in wild {
-            guard let last = pushes.lastIndex(where: { $0.moves.contains { $0.branch == branch } }) else { continue }
-            pushes[last].after.insert(branch)
+        for ref in wild {
+            guard let last = pushes.lastIndex(where: { $0.moves.contains { $0.ref == ref } }) else { continue }
+            pushes[last].after.insert(ref)
         }
+    }
+
+    private mutating func drawBlows(seed: UInt64, _ random: inout SeededRandom) {
+        let ways: [Victim.Way] = [.kill, .kill, .kill, .hurried, .inOrder]
+        blows = (0...Self.crashes).map { _ in
+            Blow(pause: random.pause(30...250), way: ways.randomElement(using: &random) ?? .kill, down: random.pause(0...30))
+        }
+        for number in 0..<Self.crashes {
+            let plan = CrashPlan(number: seed &* UInt64(Self.crashes) &+ UInt64(number), &random)
+            blows[number].crash = plan
+            // Only the start after a kill finds something to queue again.
+            if plan.verb == "requeue" { blows[number].way = .kill }
+            // Enough for the crash point to be reached, mostly; then it ends at once. Some are reached only when a commit was fetched.
+            let isLate = ["order", "releaseBegun", "releaseActivated"].contains(plan.verb)
+            blows[number + 1].pause = isLate ? random.pause(400...700) : random.pause(250...450)
+            if plan.verb == "putBack" {
+                blows[number + 1].way = .hurried
+                blows[number + 1].pause = random.pause(60...200)
+            }
+        }
+        blows[Int.random(in: 0...Self.crashes, using: &random)].duringStart = random.oneIn(2) ? random.pause(1...120) : nil
+    }
+
+    private mutating func drawWishes(_ random: inout SeededRandom) {
+        let apps = Round.apps.map(\.name)
+        wishes = (0..<Int.random(in: 3...6, using: &random)).compactMap { _ in
+            guard let act = Operator.Act.allCases.randomElement(using: &random), let app = apps.randomElement(using: &random) else {
+                return nil
+            }
+            return Wish(pause: random.pause(0...400), act: act, app: app)
+        }
+        heldAtEnd = random.oneIn(4) ? apps.randomElement(using: &random) : nil
     }
 
     private func push(_ moves: [Move], _ random: inout SeededRandom) -> Push {
         Push(
             pause: random.pause(0...60), moves: moves, delay: random.pause(0...120),
-            heldUntilStart: random.oneIn(4) ? Int.random(in: 1...blows.count, using: &random) : 0,
-            resends: (0..<(random.oneIn(3) ? Int.random(in: 1...2, using: &random) : 0)).map { _ in random.pause(0...600) },
+            heldUntilStart: random.oneIn(3) ? Int.random(in: 1...Self.crashes, using: &random) : 0,
+            resends: (0..<(random.oneIn(3) ? Int.random(in: 1...2, using: &random) : 0)).map { _ in random.pause(0...400) },
             double: random.oneIn(4) ? random.pause(0...400) : nil)
     }
 
     /// A move that is possible from here; nil where there is none.
     private static func move(
-        _ branch: String, from head: String?, _ isWild: Bool, _ graph: CommitGraph, _ random: inout SeededRandom
+        _ ref: String, from head: String?, _ isWild: Bool, _ graph: CommitGraph, _ random: inout SeededRandom
     ) -> Move? {
-        guard let head else {
-            return Move(branch: branch, old: nil, new: graph.commits.randomElement(using: &random), forced: false)
+        func to(_ new: String?, forced: Bool = false) -> Move {
+            let isTag = ref.hasPrefix("refs/tags/")
+            return Move(ref: ref, old: head, new: new, object: isTag ? new.flatMap { graph.tagObjects[$0] } : nil, forced: forced)
         }
+        guard let head else { return to(graph.commits.randomElement(using: &random)) }
         let descendants = graph.descendants(of: head).prefix(5)
         // Not into a dead end as long as there is another way.
         let open = descendants.filter { !graph.descendants(of: $0).isEmpty }
@@ -90,15 +142,14 @@ struct Script: Sendable {
         let kind = isWild ? Int.random(in: 0..<8, using: &random) : 0
         switch kind {
         case 5:
-            return Move(branch: branch, old: head, new: nil, forced: false)
+            return to(nil)
         case 6:
-            return graph.ancestors(of: head).prefix(4).randomElement(using: &random)
-                .map { Move(branch: branch, old: head, new: $0, forced: true) }
+            return graph.ancestors(of: head).prefix(4).randomElement(using: &random).map { to($0, forced: true) }
         case 7:
             return graph.commits.filter { $0 != head && !graph.isStrictAncestor(head, of: $0) }.randomElement(using: &random)
-                .map { Move(branch: branch, old: head, new: $0, forced: true) }
+                .map { to($0, forced: true) }
         default:
-            return ahead.map { Move(branch: branch, old: head, new: $0, forced: false) }
+            return ahead.map { to($0) }
         }
     }
 }
@@ -106,7 +157,10 @@ struct Script: Sendable {
 extension Script: CustomStringConvertible {
     var description: String {
         let pushes = pushes.enumerated().map { number, push in
-            let moves = push.moves.map { "\($0.branch) \($0.old?.prefix(7) ?? "-") \($0.forced ? "+>" : "->") \($0.new?.prefix(7) ?? "-")" }
+            let moves = push.moves.map {
+                "\($0.ref) \($0.old?.prefix(7) ?? "-") \($0.forced ? "+>" : "->") \($0.new?.prefix(7) ?? "-")"
+                    + ($0.object == nil ? "" : " (annotated)")
+            }
             var words = ["\(number):", moves.joined(separator: ", "), "pause \(push.pause) delay \(push.delay)"]
             if push.heldUntilStart > 0 { words.append("held until start \(push.heldUntilStart)") }
             if !push.resends.isEmpty { words.append("re-sent \(push.resends)") }
@@ -115,7 +169,11 @@ extension Script: CustomStringConvertible {
             return words.joined(separator: " ")
         }
         let begin = beginnings.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.prefix(7))" }
-        return "begin: " + begin.joined(separator: ", ") + "\n" + pushes.joined(separator: "\n") + "\n"
-            + blows.map { "\($0)" }.joined(separator: "\n")
+        let ends = blows.map { blow in
+            "\(blow.way) after \(blow.pause)" + (blow.duringStart.map { ", the next start killed after \($0)" } ?? "")
+                + (blow.crash.map { ", the next one kills itself at \($0)" } ?? "")
+        }
+        let wishes = wishes.map { "\($0.act) \($0.app) after \($0.pause)" } + (heldAtEnd.map { ["\($0) stays held"] } ?? [])
+        return "begin: " + begin.joined(separator: ", ") + "\n" + (pushes + ends + wishes).joined(separator: "\n")
     }
 }

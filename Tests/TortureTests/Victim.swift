@@ -1,0 +1,153 @@
+import Foundation
+import RealParts
+import Synchronization
+
+/// The daemon of one round: ended in all ways, started again, and told where to kill itself.
+///
+/// Its first start is ``BitternDaemon``'s own; the later ones are started here, because each has an environment of its own.
+final class Victim: Sendable {
+    /// How an end comes about that is not the daemon's own doing.
+    enum Way: String, Sendable {
+        case kill
+        /// SIGTERM.
+        case inOrder
+        /// SIGTERM twice: what runs is put back.
+        case hurried
+    }
+
+    /// Its files and sockets.
+    let daemon: BitternDaemon
+    private let binary: String
+    private let tally: CrashTally
+
+    private struct State {
+        /// nil: ``BitternDaemon``'s own.
+        var process: RunningProcess?
+        var plan: CrashPlan?
+        var ends: [Int64] = []
+    }
+
+    private let state = Mutex(State())
+
+    init(daemon: BitternDaemon, tally: CrashTally) throws {
+        self.daemon = daemon
+        self.tally = tally
+        binary = try BitternBinary.path()
+    }
+
+    /// When it was known to have ended, in milliseconds since 1970.
+    var ends: [Int64] { state.withLock { $0.ends } }
+
+    private var exitStatus: ExitStatus? { state.withLock { $0.process }.map { $0.exitStatus } ?? daemon.exitStatus }
+
+    /// Starts it again and waits for `READY=1`, or until it has killed itself as planned; false then.
+    func start(_ plan: CrashPlan? = nil) async throws -> Bool {
+        let before = daemon.notify.messages.count
+        let process = try await launch(plan)
+        let isReady = try await eventualValue("READY=1", within: .seconds(20)) { () -> Bool? in
+            if process.exitStatus != nil { return false }
+            return daemon.notify.messages.dropFirst(before).contains { $0.split(separator: "\n").contains("READY=1") } ? true : nil
+        }
+        guard isReady else {
+            try await ended()
+            return false
+        }
+        return true
+    }
+
+    /// Starts it and kills it after so long, wherever it is by then.
+    func killDuringStart(after moment: Duration) async throws {
+        let process = try await launch(nil)
+        try await Task.sleep(for: moment)  // the storm itself
+        process.send(signal: SIGKILL)
+        try await ended(wasKilled: true)
+    }
+
+    private func launch(_ plan: CrashPlan?) async throws -> RunningProcess {
+        var environment = [
+            "HOME": daemon.setup.path("home"), "NOTIFY_SOCKET": daemon.notify.path, "BITTERN_SOCKET": daemon.setup.controlSocket,
+            "CREDENTIALS_DIRECTORY": daemon.setup.credentialsDirectory,
+        ]
+        if let plan {
+            environment["BITTERN_CRASH_AT"] = "\(plan)"
+            tally.asked(plan)
+        }
+        let process = try await RunningProcess.start(
+            [binary, "serve", "--config", daemon.setup.configurationFile], in: daemon.setup.directory, environment: environment,
+            output: daemon.setup.path("serve.out"), error: daemon.setup.path("serve.err"))
+        state.withLock {
+            $0.process = process
+            $0.plan = plan
+        }
+        return process
+    }
+
+    /// Lets it live for so long, less where it kills itself, and ends it. True where it killed itself.
+    @discardableResult
+    func end(_ way: Way, after pause: Duration) async throws -> Bool {
+        let deadline = ContinuousClock.now + pause
+        while ContinuousClock.now < deadline, exitStatus == nil {
+            try await Task.sleep(for: min(.milliseconds(10), deadline - .now))  // the storm itself
+        }
+        guard exitStatus == nil else { return try await ended() }
+        switch way {
+        case .kill:
+            send(SIGKILL)
+        case .inOrder:
+            send(SIGTERM)
+        case .hurried:
+            send(SIGTERM)
+            try await Task.sleep(for: .milliseconds(20))  // what comes between is the storm's
+            send(SIGTERM)
+        }
+        return try await ended(wasKilled: way == .kill)
+    }
+
+    /// Nobody ended it and it has no plan: an end is a finding.
+    func mustBeAlive() throws {
+        if let status = exitStatus { throw UnexpectedEnd(status: status, log: daemon.standardError) }
+    }
+
+    /// Asks it to end and waits until it has.
+    func terminate() async throws { try await end(.inOrder, after: .zero) }
+
+    private func send(_ signal: Int32) {
+        if let process = state.withLock({ $0.process }) { process.send(signal: signal) } else { daemon.send(signal: signal) }
+    }
+
+    /// Waits for its end, judges it, and says whether it killed itself.
+    @discardableResult
+    private func ended(wasKilled: Bool = false) async throws -> Bool {
+        let status = try await eventualValue("the end of the daemon", within: .seconds(20)) { exitStatus }
+        let plan = state.withLock { state in
+            state.ends.append(Moment.now)
+            return state.plan
+        }
+        if status == .signaled(SIGKILL), wasKilled { return false }
+        if status == .signaled(SIGKILL), let plan {
+            tally.hit(plan)
+            return true
+        }
+        guard status == 0, !wasKilled else { throw UnexpectedEnd(status: status, log: daemon.standardError) }
+        return false
+    }
+}
+
+/// Milliseconds since 1970, as the ledger has them.
+enum Moment {
+    static var now: Int64 { Int64(Date().timeIntervalSince1970 * 1_000) }
+}
+
+/// The daemon ended, and neither by our hand nor by its own plan, or not as it was asked to.
+struct UnexpectedEnd: Error, CustomStringConvertible {
+    let status: ExitStatus
+    let log: String
+
+    /// From the words of a trap on, where there are any: what follows them is long.
+    var description: String {
+        let lines = log.split(separator: "\n", omittingEmptySubsequences: false)
+        let trap = lines.firstIndex { $0.contains("Fatal error") }
+        let shown = trap.map { lines[max(0, $0 - 10)...].prefix(60) } ?? lines.suffix(30)
+        return "the daemon \(status); it wrote:\n" + shown.joined(separator: "\n")
+    }
+}
