@@ -200,6 +200,11 @@ package struct JobEnd: Sendable, Equatable {
         JobEnd(.superseded, "already live as release \(release)", isVerdict: true, supersededBy: nil)
     }
 
+    /// The forge never showed the commit, which says nothing of it: it may yet come, and is to be deployed then.
+    package static func neverAppeared(_ commit: CommitID, on ref: RefName) -> JobEnd {
+        JobEnd(.failed, "\(commit.hex) never appeared on \(SafeText.shown(ref.full))", isVerdict: false, supersededBy: nil)
+    }
+
     private init(_ state: Job.State, _ reason: String, isVerdict: Bool, supersededBy: Int64?) {
         self.supersededBy = supersededBy
         self.state = state

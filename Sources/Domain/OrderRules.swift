@@ -106,7 +106,7 @@ package struct OrderRules: Sendable, Equatable {
     private func unknown(_ head: CommitID, _ known: Known) -> JobEnd {
         // A head that was accounted after it has taken its place; a commit nobody ever saw is a failure to be looked at.
         guard !known.headAccountedAfter else { return Self.notTheHead(head, known) }
-        return JobEnd(.failed, "\(commit.hex) never appeared on \(SafeText.shown(ref.full))")
+        return .neverAppeared(commit, on: ref)
     }
 
     private func headItself(_ commit: CommitID, _ fetched: Fetched, _ known: Known) -> Decision {

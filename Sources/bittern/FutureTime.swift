@@ -11,10 +11,10 @@ enum FutureTime {
     /// The next such moment, today's if it is still to come.
     private static func weekday(_ text: String, now: Timestamp) -> Timestamp? {
         let words = text.split(separator: " ")
-        let days = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
-        guard words.count == 2, let day = days.firstIndex(of: words[0].lowercased().prefix(3).description),
-            let (hour, minute) = clock(words[1])
-        else { return nil }
+        let days = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
+        guard words.count == 2, let (hour, minute) = clock(words[1]) else { return nil }
+        let name = words[0].lowercased()
+        guard let day = days.firstIndex(where: { $0 == name || $0.prefix(3) == name }) else { return nil }
         var seconds = time_t(now.milliseconds / 1000)
         var today = tm()
         localtime_r(&seconds, &today)

@@ -62,7 +62,8 @@ import Testing
     @Test("what is no time exits with 2 and one sentence that shows it and what could be written, and holds nothing")
     func notATime() async throws {
         let texts = [
-            "fri", "18:00", "fri 24:00", "fri 18:60", "fri 18", "fri 18:00:00", "fri -1:00", "fri 6pm", "fry 18:00", "fri 18:00 cet",
+            "fri", "18:00", "fri 24:00", "fri 18:60", "fri 18", "fri 18:00:00", "fri -1:00", "fri 6pm", "fry 18:00", "monkey 18:00",
+            "fri 18:00 cet",
             "next fri 18:00", "tomorrow", "2", "2 h", "-2h", "2h30m", "2026-12-24", "24.12.2026",
         ]
         try await withDoor { daemon in

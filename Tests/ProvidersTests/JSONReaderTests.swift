@@ -28,23 +28,23 @@ struct JSONReaderTests {
         #expect(!isRead(Array(text.utf8)))
     }
 
-    @Test("of 20,000 broken deliveries those are read that Foundation reads")
+    @Test("of 5,000 broken deliveries those are read that Foundation reads")
     func broken() throws {
         let seed = SeededRandom.seed
         print("JSON of broken deliveries: BITTERN_TEST_SEED=\(seed)")
         var random = SeededRandom(seed: seed)
         let bodies = try Subject.all.flatMap { subject in try fixtureNames(of: subject.folder).map { try fixture($0) } }
         var counts = [true: 0, false: 0]
-        for _ in 0..<20_000 {
+        for _ in 0..<5000 {
             let body = mutated(try #require(bodies.randomElement(using: &random)), &random)
             let text = String(decoding: body, as: UTF8.self)
             // Foundation lets a comma stand before a bracket, and looks into numbers and escapes of what nobody asked for.
-            guard text.firstMatch(of: /,\s*[}\]]|e999|e400|\\u[dD]/) == nil else { continue }
+            guard text.firstMatch(of: /,\s*[}\]]|[eE][+-]?[0-9]{3}|\\u[dD]/) == nil else { continue }
             let expected = isJSON(body)
             #expect(isRead(body) == expected, "seed \(seed): \(text)")
             counts[expected, default: 0] += 1
         }
-        #expect(counts.values.allSatisfy { $0 > 1000 }, "seed \(seed): \(counts)")
+        #expect(counts.values.allSatisfy { $0 > 100 }, "seed \(seed): \(counts)")
     }
 
     @Test(

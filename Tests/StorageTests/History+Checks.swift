@@ -30,29 +30,19 @@ extension History {
         try check(queue.jobs(.queued, .running).isEmpty, "jobs \(queue.jobs(.queued, .running)) did not end")
         for (app, branch) in apps.enumerated() {
             guard let head = forge.branches[branch].head else { continue }
-            let isWaived = try waived.contains(app) || neverAppeared(head, for: app)
+            let isWaived = waived.contains(app)
             seen.add(isWaived ? .headWaived : .headChecked)
             if !isWaived { try checkHead(head, of: app) }
         }
     }
 
-    private func neverAppeared(_ head: Int, for app: Int) throws -> Bool {
-        let hex = try ModelForge.name(of: head).hex
-        return try house.value(
-            """
-            SELECT count(*) > 0 FROM jobs
-            WHERE app = '\(name(ofApp: app))' AND commit_id = x'\(hex)' AND reason LIKE '%never appeared%'
-            """, as: Bool.self) == true
-    }
-
     private func checkHead(_ head: Int, of app: Int) throws {
         let name = name(ofApp: app)
         let hex = try ModelForge.name(of: head).hex
-        // A commit that never appeared says nothing of the head.
         let last = try house.value(
             """
             SELECT lower(hex(commit_id)) || CASE WHEN state IN ('succeeded', 'superseded') THEN ' good' ELSE ' bad' END FROM jobs
-            WHERE app = '\(name)' AND came_to_verdict = 1 AND reason NOT LIKE '%never appeared%'
+            WHERE app = '\(name)' AND came_to_verdict = 1
             ORDER BY finished_at DESC, id DESC LIMIT 1
             """, as: String.self)
         try check(last == hex + " good" || last == hex + " bad", "app \(app): the last verdict is \(last ?? "none"), not on \(head)")

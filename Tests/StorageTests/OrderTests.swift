@@ -200,8 +200,7 @@ import Testing
             #expect(waiting == OrderOutcome(next: .fetchAgain, queued: nil))
             #expect(try house.counts() == [1, 1, 1, 1, 1])
             let outcome = try await house.ledger.order(claimed.job, after: unknown, patienceIsOver: true, at: at(33_000))
-            let hex = String(repeating: "02", count: 20)
-            #expect(outcome.next == .end(JobEnd(.failed, "\(hex) never appeared on refs/heads/main")))
+            #expect(outcome.next == .end(.neverAppeared(try commit(2), on: try #require(claimed.job.ref))))
             #expect(outcome.queued?.commit == (try commit(1)))
         }
     }

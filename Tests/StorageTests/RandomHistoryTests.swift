@@ -22,7 +22,6 @@ import Testing
 ///   and nobody runs an old job again meanwhile;
 /// - a branch that was deleted and made anew where it had been made before was told of in this order, or a fetch saw it gone: else its
 ///   delivery is the same move told again, to all that the ledger knows;
-/// - no job of the app for that head ended because the commit never appeared: the rules take that for a verdict on it;
 /// - the last job of the app was not ended, by a person, a failure or the daemon's deaths, before it could ask for the head: whatever
 ///   made way for it has nobody left then but the next push.
 @Suite struct RandomHistoryTests {
