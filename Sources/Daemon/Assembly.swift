@@ -120,14 +120,9 @@ package struct Assembly: Sendable {
     ) async throws -> [any Listener] {
         let intake = Intake(
             configuration: configuration, ledger: ledger, refusals: refusals, reporter: reporter, clock: clock, queued: queued)
-        let responder = HooksResponder(
+        let channel = HooksChannel(
             intake: intake, health: HealthCheck(ledger: ledger, clock: clock), trustedProxies: Set(configuration.hooks.trustedProxies),
-            load: BodyLoad(limit: HooksResponder.bodiesInFlight))
-        let channel = HTTP1Channel(
-            responder: responder.respond,
-            configuration: .init(
-                additionalChannelHandlers: [RequestDeadline(Self.requestDeadline)], idleTimeout: .seconds(75),
-                httpDecoderConfiguration: .init(maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100)))
+            load: BodyLoad(limit: HooksChannel.bodiesInFlight), deadline: Self.requestDeadline)
         let addresses = inherited.isEmpty ? configuration.hooks.listen.map(ListenerAddress.init) : inherited.map { .inherited($0) }
         var listeners: [any Listener] = []
         for address in addresses {

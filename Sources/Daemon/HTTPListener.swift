@@ -69,8 +69,7 @@ struct HTTPListener<Child: ServerChildChannel>: Service {
             try await withThrowingDiscardingTaskGroup { connections in
                 try await server.executeThenClose { inbound in
                     for try await connection in inbound {
-                        let executor = EventLoopExecutor(connection.channel.eventLoop)
-                        connections.addTask(executorPreference: executor) { await child.handle(value: connection, logger: logger) }
+                        connections.addTask { await child.handle(value: connection, logger: logger) }
                     }
                 }
             }
@@ -118,20 +117,5 @@ package struct StartError: Error, CustomStringConvertible {
                 "cannot listen on \(address): \(cause)" + (error.errnoCode == EADDRINUSE ? "; is another bittern running?" : ""))
         }
         return StartError("cannot listen on \(address): \(error)")
-    }
-}
-
-/// Has everything a connection's task does run on the thread that reads and writes the connection, unless an actor has a queue of its
-/// own: a request would otherwise wait for one thread to wake another half a dozen times, which costs more than what is done for it.
-private final class EventLoopExecutor: TaskExecutor {
-    private let eventLoop: any EventLoop
-
-    init(_ eventLoop: any EventLoop) {
-        self.eventLoop = eventLoop
-    }
-
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        eventLoop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 }

@@ -7,7 +7,8 @@ import Storage
 
 /// A webhook request as the listener read it, its body not yet.
 struct HookRequest: Sendable {
-    var method: HTTPRequest.Method
+    /// As it was written: `POST`.
+    var method: String
     /// Without query.
     var path: String
     var headers: WebhookHeaders
@@ -20,22 +21,18 @@ struct HookRequest: Sendable {
 /// Takes webhooks in: refuses what is none of ours, verifies, matches, and has the ledger store the delivery with its verdicts and
 /// jobs before it answers. No network and no git is touched on the way.
 struct Intake: Sendable {
-    /// Reads the body; throws ``Refusal`` when it is too large.
-    typealias Body = @Sendable (_ limit: Int) async throws -> ByteBuffer
-
-    /// The body did not arrive whole; nobody waits for the answer any more.
-    struct SenderGone: Error {}
-
-    private struct Door: Sendable {
+    /// Where an account's deliveries come in.
+    struct Door: Sendable {
         let account: Account
-        let provider: any Provider
-        let matcher: Matcher
+        fileprivate let provider: any Provider
+        fileprivate let matcher: Matcher
     }
 
     private let doors: [String: Door]
-    private let bodyLimit: Int
-    private let ledger: Ledger
+    /// In bytes.
+    let bodyLimit: Int
     private let refusals: RefusalDesk
+    private let ledger: Ledger
     private let reporter: Reporter
     private let clock: WallClock
     private let queued: @Sendable (AcceptedDelivery) -> Void
@@ -59,36 +56,10 @@ struct Intake: Sendable {
         self.queued = queued
     }
 
-    /// Never throws and never answers anything but what CONTRACT's table names.
-    func answer(_ request: HookRequest, body: Body) async -> WebhookAnswer {
-        let receivedAt = clock.now
-        var account: String?
-        do {
-            let door = try self.door(of: request)
-            account = door.account.name
-            let body = try await body(bodyLimit)
-            if door.provider.isPing(request.headers, bodySize: body.readableBytes) {
-                await refusals.ping(request, account: door.account.name, at: receivedAt)
-                return .pong
-            }
-            return try await accept(request, body, door, receivedAt)
-        } catch let refusal as Refusal {
-            await refusals.refuse(refusal, request, account: account, at: receivedAt)
-            return .refused(refusal)
-        } catch let error as LedgerError {
-            reporter.deliveryNotStored(error.sentence, account: account, remote: request.remoteAddress)
-            return .unavailable("the delivery could not be stored; send it again later")
-        } catch is SenderGone {
-            reporter.senderGone(account: account, remote: request.remoteAddress)
-            return .refused(.incomplete)
-        } catch {
-            reporter.deliveryNotStored("\(error)", account: account, remote: request.remoteAddress)
-            return .unavailable("the delivery could not be taken; send it again later")
-        }
-    }
+    var now: Timestamp { clock.now }
 
     /// The checks that need no body, in the order in which their answers are given.
-    private func door(of request: HookRequest) throws(Refusal) -> Door {
+    func door(of request: HookRequest) throws(Refusal) -> Door {
         let parts = request.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(String.init)
         guard parts.first == "hooks", parts.count == 2 || parts.count == 3 else {
             throw .notFound("nothing is here; webhooks go to /hooks/ACCOUNT")
@@ -97,26 +68,66 @@ struct Intake: Sendable {
             throw .notFound("there is no account \"\(SafeText.shown(parts[1], limit: 80))\"; webhooks go to /hooks/ACCOUNT")
         }
         guard parts.count == 2 else { throw .notFound("that app has no hook of its own; send to /hooks/\(door.account.name)") }
-        guard request.method == .post else { throw .notPost }
+        guard request.method == "POST" else { throw .notPost }
         guard Self.isJSON(request.headers["Content-Type"]) else { throw .notJSON }
         if let size = request.announcedSize, size > bodyLimit { throw .tooLarge(bodyLimit) }
         return door
     }
 
-    private func accept(_ request: HookRequest, _ body: ByteBuffer, _ door: Door, _ receivedAt: Timestamp) async throws -> WebhookAnswer {
+    /// The account a path names, also where the request is refused.
+    func account(of request: HookRequest) -> String? {
+        let parts = request.path.split(separator: "/", omittingEmptySubsequences: false)
+        return parts.count > 2 && parts[1] == "hooks" ? doors[String(parts[2])]?.account.name : nil
+    }
+
+    /// Verifies and reads a request whose body came; nil for a connection test, of which no delivery is stored.
+    func read(_ request: HookRequest, _ body: ByteBuffer, through door: Door, at receivedAt: Timestamp) throws(Refusal) -> Delivery? {
+        if door.provider.isPing(request.headers, bodySize: body.readableBytes) {
+            refusals.ping(request, account: door.account.name, at: receivedAt)
+            return nil
+        }
         let signature = door.provider.signature(request.headers)
         if let refusal = Refusal(Signature.check(signature, body: body, secrets: door.account.hookSecrets)) { throw refusal }
-        let event: ForgeEvent
         do {
-            event = try door.provider.read(request.headers, body: body)
+            return delivery(of: try door.provider.read(request.headers, body: body), request, body, door, receivedAt)
         } catch {
             throw Refusal.malformed(error)
         }
-        let delivery = delivery(of: event, request, body, door, receivedAt)
-        let accepted = try await ledger.accept(delivery)
-        reporter.accepted(accepted, delivery)
-        if accepted.queuedAnything { queued(accepted) }
-        return .accepted(accepted)
+    }
+
+    /// Stores a delivery; `answer` gets what the forge is to be told, on the event loop, once it is on the disk or cannot be.
+    func store(_ delivery: Delivery, on eventLoop: any EventLoop, answer: @escaping @Sendable (WebhookAnswer) -> Void) {
+        ledger.accept(delivery) { result in
+            // The ledger's writer has better things to do.
+            eventLoop.execute {
+                switch result {
+                case .success(let accepted):
+                    answer(.accepted(accepted))
+                    reporter.accepted(accepted, delivery)
+                    if accepted.queuedAnything { queued(accepted) }
+                case .failure(let error):
+                    reporter.deliveryNotStored(error.sentence, account: delivery.account, remote: delivery.remoteAddress)
+                    answer(.unavailable("the delivery could not be stored; send it again later"))
+                }
+            }
+        }
+    }
+
+    /// Notes that a request is not taken, and says what it is told.
+    func refuse(_ refusal: Refusal, _ request: HookRequest, account: String?, at receivedAt: Timestamp) -> WebhookAnswer {
+        refusals.refuse(refusal, request, account: account, at: receivedAt)
+        return .refused(refusal)
+    }
+
+    /// The same when there is no room for its body: that is our own trouble.
+    func tooMuch(_ request: HookRequest, account: String) -> WebhookAnswer {
+        reporter.deliveryNotStored("too many bodies are in flight", account: account, remote: request.remoteAddress)
+        return .unavailable("the delivery could not be taken; send it again later")
+    }
+
+    /// A request broke off.
+    func senderGone(_ request: HookRequest, account: String?) {
+        reporter.senderGone(account: account, remote: request.remoteAddress)
     }
 
     private func delivery(

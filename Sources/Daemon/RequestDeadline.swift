@@ -1,12 +1,12 @@
 import NIOCore
-import NIOHTTPTypes
+import NIOHTTP1
 
 /// Closes a connection on which a request does not arrive whole in time, however slowly its bytes drip in.
 ///
 /// The clock runs from the opening of the connection, later from the first byte of each further request, to its end.
 final class RequestDeadline: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = HTTPRequestPart
-    typealias InboundOut = HTTPRequestPart
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
 
     private let limit: TimeAmount
     private var deadline: Scheduled<Void>?

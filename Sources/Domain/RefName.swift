@@ -56,17 +56,29 @@ package struct RefName: Sendable, Hashable {
     private static func isWellFormed(_ name: String) -> Bool {
         // By bytes, as git does it: to Swift a dot or slash and a combining mark behind it are one character.
         let bytes = Array(name.utf8)
-        guard !bytes.isEmpty, bytes.count <= 1000, name != "@", bytes.last != UInt8(ascii: "."), bytes.first != UInt8(ascii: "-") else {
-            return false
+        guard !bytes.isEmpty, bytes.count <= 1000, bytes != [UInt8(ascii: "@")], bytes.first != UInt8(ascii: "-") else { return false }
+        var before = UInt8(ascii: "/")
+        for byte in bytes {
+            guard byte >= 0x21, byte != 0x7F, !isForbidden(byte) else { return false }
+            switch (before, byte) {
+            case (UInt8(ascii: "."), UInt8(ascii: ".")), (UInt8(ascii: "@"), UInt8(ascii: "{")): return false
+            // A component that is empty or begins with a dot.
+            case (UInt8(ascii: "/"), UInt8(ascii: "/")), (UInt8(ascii: "/"), UInt8(ascii: ".")): return false
+            default: before = byte
+            }
         }
-        guard !bytes.contains(Array("..".utf8)), !bytes.contains(Array("@{".utf8)) else { return false }
-        for byte in bytes where byte < 0x21 || byte == 0x7F || forbidden.contains(byte) { return false }
-        return bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).allSatisfy {
-            !$0.isEmpty && $0.first != UInt8(ascii: ".") && !$0.suffix(5).elementsEqual(".lock".utf8)
-        }
+        guard before != UInt8(ascii: "."), before != UInt8(ascii: "/") else { return false }
+        return bytes.split(separator: UInt8(ascii: "/")).allSatisfy { !$0.suffix(5).elementsEqual(".lock".utf8) }
     }
 
-    private static let forbidden = Set("~^:?*[\\".utf8)
+    private static func isForbidden(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "~"), UInt8(ascii: "^"), UInt8(ascii: ":"), UInt8(ascii: "?"), UInt8(ascii: "*"), UInt8(ascii: "["),
+            UInt8(ascii: "\\"):
+            true
+        default: false
+        }
+    }
 }
 
 extension RefName {

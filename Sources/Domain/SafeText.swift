@@ -7,6 +7,8 @@ package enum SafeText {
     /// `text` with control characters and bidirectional marks as `\x1b` and `\u202e`, at most ``limit`` bytes long; what was
     /// cut ends in `…`.
     package static func shown(_ text: String, limit: Int = SafeText.limit) -> String {
+        // Nearly all there ever is.
+        if text.utf8.count <= limit, text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) { return text }
         var result = ""
         // How many bytes stay if all of it turns out to be too long.
         var cut = 0

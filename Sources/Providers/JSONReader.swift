@@ -194,20 +194,19 @@ struct JSONReader {
         position += 1
         let start = position
         var hasEscapes = false
-        while position < bytes.count {
-            let byte = bytes[position]
-            if byte == UInt8(ascii: "\"") {
-                defer { position += 1 }
-                return (UnsafeRawBufferPointer(rebasing: bytes[start..<position]), hasEscapes)
-            }
-            guard byte >= 0x20 else { throw .notJSON }
-            position += 1
-            if byte == UInt8(ascii: "\\") {
+        while true {
+            // Nearly all of a body is read here.
+            let end = bytes[position...].firstIndex { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }
+            guard let end else { throw .notJSON }
+            position = end + 1
+            switch bytes[end] {
+            case UInt8(ascii: "\""): return (UnsafeRawBufferPointer(rebasing: bytes[start..<end]), hasEscapes)
+            case UInt8(ascii: "\\"):
                 hasEscapes = true
                 try escape()
+            default: throw .notJSON
             }
         }
-        throw .notJSON
     }
 
     private mutating func escape() throws(JSONTrouble) {

@@ -12,7 +12,7 @@ final class AcceptGroup: Sendable {
 
     private struct Pending: Sendable {
         let delivery: Delivery
-        let answer: CheckedContinuation<AcceptedDelivery, any Error>
+        let answer: @Sendable (Result<AcceptedDelivery, LedgerError>) -> Void
     }
 
     private struct Line: Sendable {
@@ -33,16 +33,14 @@ final class AcceptGroup: Sendable {
     /// How many wait for the writer.
     var waiting: Int { line.withLock { $0.pending.count } }
 
-    /// Returns when the delivery is on the disk.
-    func accept(_ delivery: Delivery) async throws -> AcceptedDelivery {
-        try await withCheckedThrowingContinuation { answer in
-            let isFirst = line.withLock { line in
-                line.pending.append(Pending(delivery: delivery, answer: answer))
-                defer { line.isWriterAsked = true }
-                return !line.isWriterAsked
-            }
-            if isFirst { askWriter() }
+    /// Calls `answer` on the writer's thread, when the delivery is on the disk or cannot be.
+    func accept(_ delivery: Delivery, answer: @escaping @Sendable (Result<AcceptedDelivery, LedgerError>) -> Void) {
+        let isFirst = line.withLock { line in
+            line.pending.append(Pending(delivery: delivery, answer: answer))
+            defer { line.isWriterAsked = true }
+            return !line.isWriterAsked
         }
+        if isFirst { askWriter() }
     }
 
     private func askWriter() {
@@ -51,7 +49,7 @@ final class AcceptGroup: Sendable {
             let results = self.store(group.map(\.delivery), in: database)
             // Behind whoever asked for the writer meanwhile.
             if leavesSome { self.askWriter() }
-            for (pending, result) in zip(group, results) { pending.answer.resume(with: result) }
+            for (pending, result) in zip(group, results) { pending.answer(result) }
         }
     }
 
@@ -65,7 +63,7 @@ final class AcceptGroup: Sendable {
     }
 
     /// One result for each delivery. Success means that the transaction it is in was committed.
-    private func store(_ deliveries: [Delivery], in database: Database) -> [Result<AcceptedDelivery, any Error>] {
+    private func store(_ deliveries: [Delivery], in database: Database) -> [Result<AcceptedDelivery, LedgerError>] {
         do {
             var accepted: [AcceptedDelivery] = []
             try database.inTransaction(.immediate) {

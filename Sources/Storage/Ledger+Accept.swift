@@ -5,11 +5,20 @@ extension Ledger {
     /// Stores a verified delivery with its verdicts and jobs, all or nothing, and says what became of it.
     ///
     /// The duplicate rules are decided here, from the ledger alone: a change that was accounted before makes no second job for an
-    /// app that had one from it, and is matched anew for an app that had none. When this returns, everything is on disk.
+    /// app that had one from it, and is matched anew for an app that had none. Once that is said, everything is on disk.
+    ///
+    /// `answer` is called on the writer's thread, so it must not take its time. After a failure nothing is stored.
+    package func accept(_ delivery: Delivery, answer: @escaping @Sendable (Result<AcceptedDelivery, LedgerError>) -> Void) {
+        accepting.accept(delivery, answer: answer)
+    }
+
+    /// The same for whoever can wait.
     ///
     /// - Throws: ``LedgerError``; nothing is stored then.
     package func accept(_ delivery: Delivery) async throws -> AcceptedDelivery {
-        try await accepting.accept(delivery)
+        try await withCheckedThrowingContinuation { continuation in
+            accept(delivery) { continuation.resume(with: $0) }
+        }
     }
 }
 
