@@ -8,10 +8,11 @@ BITTERN := .build/debug/bittern
 # Debian packages that the build, the demo and the tests need.
 BUILD_NEEDS := git pkg-config libsystemd-dev libsqlite3-dev
 DEMO_NEEDS := curl openssl
+BENCH_NEEDS := $(BUILD_NEEDS) python3 webhook wrk
 TEST_NEEDS := $(DEMO_NEEDS) lighttpd lighttpd-mod-openssl openssh-client openssh-server systemd util-linux procps
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture build build-tests needs-build needs-demo needs-test format lint clean
+.PHONY: help demo test torture tsan bench build build-tests needs-build needs-demo needs-test needs-bench format lint clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +26,15 @@ test: needs-test build-tests ## run every test (FILTER= runs those that match)
 torture: needs-test build-tests ## kill the daemon at random while it works, ROUNDS times (200), and check what is left
 	BITTERN_TORTURE_ROUNDS=$(or $(ROUNDS),200) $(SWIFT) test --skip-build $(BUILD_FLAGS) --filter TortureTests
 
+tsan: needs-test ## run the tests of Domain, Storage and Daemon under the thread sanitizer
+	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/tsan.suppressions \
+		$(SWIFT) test $(BUILD_FLAGS) --sanitize thread --scratch-path .build/tsan --filter '^(DomainTests|StorageTests|DaemonTests)\.'
+
+bench: needs-bench ## measure the release build beside adnanh/webhook; ONLY='accept claim history' for some of it
+	$(SWIFT) build $(BUILD_FLAGS) --configuration release --static-swift-stdlib --product bittern
+	$(SWIFT) build $(BUILD_FLAGS) --configuration release --static-swift-stdlib --product ledger-bench
+	python3 benchmarks/bench.py .build/release/bittern .build/release/ledger-bench $(ONLY)
+
 build: needs-build ## build the daemon for debugging
 	$(SWIFT) build $(BUILD_FLAGS) --product bittern
 
@@ -32,10 +42,10 @@ build-tests: needs-build
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
 
 format: ## format the sources
-	$(SWIFT) format format --in-place --parallel --recursive Package.swift Sources Tests
+	$(SWIFT) format format --in-place --parallel --recursive Package.swift Sources Tests benchmarks
 
 lint: ## check the format of the sources
-	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests benchmarks
 
 clean: ## remove what was built
 	rm -rf .build
@@ -48,3 +58,6 @@ needs-demo:
 
 needs-test:
 	@sh packaging/install-needs.sh $(TEST_NEEDS)
+
+needs-bench:
+	@sh packaging/install-needs.sh $(BENCH_NEEDS)

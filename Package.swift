@@ -158,6 +158,7 @@ let package = Package(
             name: "DaemonTests",
             dependencies: [
                 "Daemon", "Domain", "Exec", "RealParts", "Storage",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
