@@ -280,7 +280,7 @@ def machine():
         memory = int(file.readline().split()[1]) // 1_000_000
     system = subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", tempfile.gettempdir()], stdout=subprocess.PIPE, text=True).stdout.strip()
     print(f"{model}, {os.cpu_count()} processors, {memory} GB, {system}, Linux {os.uname().release}.")
-    print(f"{version(BITTERN, '--version')}; {version('webhook', '-version')}; {version('wrk', '-v').split(' Copyright')[0]}.")
+    print(f"bittern {version(BITTERN, '--version')}; {version('webhook', '-version')}; {version('wrk', '-v').split(' Copyright')[0]}.")
     print(f"fdatasync of 16 KB: {fdatasync_rate():,.0f} a second.")
 
 

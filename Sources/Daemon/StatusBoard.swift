@@ -8,6 +8,8 @@ actor StatusBoard {
     private let notifier: Notifier
     private let clock: WallClock
     private var sentence = StatusSentence(running: [], queued: 0, isStopping: false)
+    /// What the service manager shows now.
+    private var told = ""
 
     init(ledger: Ledger, notifier: Notifier, clock: WallClock) {
         self.ledger = ledger
@@ -44,7 +46,11 @@ actor StatusBoard {
         tell()
     }
 
+    /// Says nothing twice: a thousand pushes that supersede each other leave the queue as long as it was.
     private func tell() {
+        let text = text
+        guard text != told else { return }
+        told = text
         notifier.status(text)
     }
 }

@@ -18,7 +18,7 @@ struct NewJob {
         var superseded: [Int64] = []
         // First out, then in: two queued jobs of one app and ref are never there together.
         while let older = try older(in: database) {
-            try supersede(older.job, wasStarted: older.wasStarted, in: database)
+            try supersede(older, in: database)
             superseded.append(older.job)
         }
         try database.direct(
@@ -29,26 +29,34 @@ struct NewJob {
         return (job: database.lastInsertedRowID, superseded: superseded)
     }
 
+    private struct Older {
+        let job: Int64
+        let wasStarted: Bool
+        /// The number of the job that takes its place.
+        let next: Int64
+    }
+
     /// A job that waits and would be overtaken.
-    private func older(in database: Database) throws -> (job: Int64, wasStarted: Bool)? {
+    private func older(in database: Database) throws -> Older? {
         try database.direct(
             """
-            SELECT id, starts FROM jobs
+            -- AUTOINCREMENT gives the number after the last it gave (https://www.sqlite.org/autoinc.html).
+            SELECT id, starts, (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'jobs') FROM jobs
             WHERE app = ? AND ref = ? AND state = 'queued' AND cause IN ('push', 'catch-up')
               -- One that went live before the daemon stopped is to finish what it began.
               AND NOT EXISTS (SELECT 1 FROM releases WHERE releases.job = jobs.id AND releases.state = 'live')
             LIMIT 1
             """, app, ref.full
-        ) { (job: $0.integer(0), wasStarted: $0.integer(1) > 0) }
+        ) { Older(job: $0.integer(0), wasStarted: $0.integer(1) > 0, next: $0.integer(2)) }
     }
 
-    private func supersede(_ older: Int64, wasStarted: Bool, in database: Database) throws {
-        // The number the new job will have: AUTOINCREMENT gives the one after the last it gave (https://www.sqlite.org/autoinc.html).
-        let job = try database.direct("SELECT seq + 1 FROM sqlite_sequence WHERE name = 'jobs'") { $0.integer(0) } ?? 1
+    private func supersede(_ older: Older, in database: Database) throws {
         try database.direct(
             "UPDATE jobs SET state = 'superseded', reason = ?, finished_at = ?, superseded_by = ? WHERE id = ?",
-            "superseded by job \(job)", at, job, older)
+            "superseded by job \(older.next)", at, older.next, older.job)
         // One that was put back may have begun a release.
-        if wasStarted { try database.direct("UPDATE releases SET state = 'failed' WHERE job = ? AND state = 'building'", older) }
+        if older.wasStarted {
+            try database.direct("UPDATE releases SET state = 'failed' WHERE job = ? AND state = 'building'", older.job)
+        }
     }
 }
