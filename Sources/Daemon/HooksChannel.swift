@@ -127,9 +127,9 @@ private final class HooksHandler: ChannelInboundHandler {
             return answer(hooks.intake.tooMuch(arrival.request, account: door.account.name), isKeptAlive: false, context)
         }
         taken += part.readableBytes
-        // The one buffer may change in place only while the state does not hold it too.
+        // Most bodies come in one part, which needs no copy; where more come, the buffer changes in place while nothing else holds it.
         state = .idle
-        arrival.body.writeImmutableBuffer(part)
+        if arrival.body.readableBytes == 0 { arrival.body = part } else { arrival.body.writeImmutableBuffer(part) }
         state = .receiving(arrival)
     }
 

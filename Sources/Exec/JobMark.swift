@@ -40,8 +40,8 @@ package struct JobMark: Sendable, Equatable {
         var living: Set<pid_t> = []
         var others: [pid_t] = []
         // What begins another process and ends at once can slip through: listed, and gone when it is looked at. So a list of which
-        // something is gone is not the last word; but on a busy machine it may always be so.
-        for _ in 0..<20 {
+        // something is gone is not the last word; but on a busy machine it may always be so, and 200 lists take a tenth of a second.
+        for _ in 0..<200 {
             var isWhole = true
             others = []
             for process in ProcessFiles.all() {

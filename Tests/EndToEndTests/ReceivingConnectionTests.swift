@@ -21,6 +21,41 @@ import Testing
         }
     }
 
+    @Test("a sender that closes his half behind the request gets his answer, and the connection ends")
+    func halfClosed() async throws {
+        try await withDoor { daemon in
+            let connection = try await daemon.connect()
+            try await connection.write(try request("1"))
+            connection.finishWriting()
+            #expect(try await connection.readAnswer().status == 202)
+            #expect(try await connection.readToEnd().isEmpty)
+        }
+    }
+
+    @Test("a sender that asks for the end of the connection has it after his answer", arguments: ["HTTP/1.1", "HTTP/1.0"])
+    func closing(version: String) async throws {
+        try await withDoor { daemon in
+            let connection = try await daemon.connect()
+            let ask = version == "HTTP/1.1" ? "Connection: close\r\n" : ""
+            try await connection.write("GET /healthz \(version)\r\nHost: x\r\n\(ask)\r\n")
+            let answer = try await connection.readAnswer()
+            #expect(answer.status == 200 && answer.headers["connection"] == "close")
+            #expect(try await connection.readToEnd().isEmpty)
+        }
+    }
+
+    @Test("a refused body that goes on coming does not cost the sender his answer")
+    func refusedInTheMiddle() async throws {
+        try await withDoor(hooks: "body_limit: 64K") { daemon in
+            let connection = try await daemon.connect()
+            let size = 4 << 20
+            try await connection.write(
+                "POST /hooks/acme HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: \(size)\r\n\r\n")
+            try await connection.write([UInt8](repeating: 0x20, count: size))
+            #expect(try await connection.readAnswer().status == 413)
+        }
+    }
+
     @Test("what is no HTTP, or ambiguous, or too much of it, is refused and harms nothing")
     func garbage() async throws {
         try await withDoor { daemon in

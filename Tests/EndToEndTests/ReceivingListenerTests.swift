@@ -60,6 +60,10 @@ import Testing
             let answer = try await daemon.send(method: "GET", path: "/healthz")
             #expect(answer.status == 200)
             #expect(answer.text.trimmingCharacters(in: .newlines) == "ok")
+            let connection = try await daemon.connect()
+            try await connection.write("HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            let head = String(decoding: try await connection.readToEnd(), as: UTF8.self)
+            #expect(head.hasPrefix("HTTP/1.1 200 ") && head.hasSuffix("\r\n\r\n"), "\(head)")
         }
     }
 
