@@ -38,6 +38,7 @@ package struct JobMark: Sendable, Equatable {
     /// - Returns: all that lived, also those who were spared, but not those in the group. A process this user may not signal is none.
     func send(_ signal: Int32, sparing spared: Set<pid_t>, outside group: pid_t?, since first: pid_t) -> Set<pid_t> {
         var living: Set<pid_t> = []
+        var dead: Set<pid_t> = []
         var others: [pid_t] = []
         // What begins another process and ends at once can slip through: listed, and gone when it is looked at. So a list of which
         // something is gone is not the last word; but on a busy machine it may always be so, and 200 lists take a tenth of a second.
@@ -46,7 +47,14 @@ package struct JobMark: Sendable, Equatable {
             others = []
             for process in ProcessFiles.all() {
                 switch sign(on: process) {
-                case .limit: if send(signal, to: process, sparing: spared, outside: group) { living.insert(process) }
+                case .limit:
+                    switch send(signal, to: process, sparing: spared, outside: group) {
+                    case .living: living.insert(process)
+                    case .notOurs: break
+                    case .gone: isWhole = false
+                    // A zombie that stays begins nothing more.
+                    case .dead: if dead.insert(process).inserted { isWhole = false }
+                    }
                 case .none: others.append(process)
                 case .gone: isWhole = false
                 }
@@ -54,23 +62,32 @@ package struct JobMark: Sendable, Equatable {
             if isWhole || !living.isEmpty { break }
         }
         for process in others where process > first && isInEnvironment(of: process) {
-            if send(signal, to: process, sparing: spared, outside: group) { living.insert(process) }
+            if send(signal, to: process, sparing: spared, outside: group) == .living { living.insert(process) }
         }
         return living
     }
 
-    /// - Returns: whether it lives and is not in the group.
-    private func send(_ signal: Int32, to process: pid_t, sparing spared: Set<pid_t>, outside group: pid_t?) -> Bool {
+    private enum Found {
+        case living, dead, gone
+        /// In the group, or not to be signalled by this user.
+        case notOurs
+    }
+
+    private func send(_ signal: Int32, to process: pid_t, sparing spared: Set<pid_t>, outside group: pid_t?) -> Found {
         // The descriptor holds the process that is then looked at once more: should the number come to be another's, the signal reaches
         // nobody (pidfd_open(2)).
         let descriptor = bittern_pidfd_open(process)
-        guard descriptor >= 0 else { return false }
+        guard descriptor >= 0 else { return .gone }
         defer { close(descriptor) }
         guard sign(on: process) == .limit || isInEnvironment(of: process), let status = ProcessFiles.status(of: process) else {
-            return false
+            return .gone
         }
-        guard status.isAlive, status.group != group else { return false }
-        return bittern_pidfd_send_signal(descriptor, spared.contains(process) ? 0 : signal) == 0
+        guard status.isAlive else { return .dead }
+        guard status.group != group else { return .notOurs }
+        guard bittern_pidfd_send_signal(descriptor, spared.contains(process) ? 0 : signal) == 0 else {
+            return errno == ESRCH ? .gone : .notOurs
+        }
+        return .living
     }
 
     private enum Sign { case limit, none, gone }

@@ -122,7 +122,7 @@ private struct PushPayload {
                 switch name {
                 case "type": type = try reader.optionalString()
                 case "name": shortName = try reader.string()
-                case "target": hash = try reader.optional(Self.hash) ?? nil
+                case "target": hash = try reader.optional { (reader) throws(JSONTrouble) in try reader.stringMember("hash") } ?? nil
                 default: break
                 }
             }
@@ -130,14 +130,6 @@ private struct PushPayload {
             self.type = type
             self.name = shortName
             self.hash = hash
-        }
-
-        private static func hash(_ reader: inout JSONReader) throws(JSONTrouble) -> String? {
-            var hash: String?
-            try reader.object { (reader, name) throws(JSONTrouble) in
-                if case "hash" = name { hash = try reader.optionalString() }
-            }
-            return hash
         }
     }
 }

@@ -92,7 +92,7 @@ private struct RefsChangedPayload {
         var to: String?
         try reader.object { (reader, name) throws(JSONTrouble) in
             switch name {
-            case "ref": refID = try reader.optional(Self.id) ?? nil
+            case "ref": refID = try reader.optional { (reader) throws(JSONTrouble) in try reader.stringMember("id") } ?? nil
             // Asked only where `ref` has no id.
             case "refId": otherID = try reader.stringIfAny()
             case "type": type = try reader.optionalString()
@@ -108,13 +108,5 @@ private struct RefsChangedPayload {
             return .unusable(ref: name, reason: "it is neither branch nor tag")
         }
         return .reading(kind, name: shortName, old: from, new: type == "DELETE" ? nil : to ?? "")
-    }
-
-    private static func id(_ reader: inout JSONReader) throws(JSONTrouble) -> String? {
-        var id: String?
-        try reader.object { (reader, name) throws(JSONTrouble) in
-            if case "id" = name { id = try reader.optionalString() }
-        }
-        return id
     }
 }

@@ -77,6 +77,15 @@ struct JSONReader {
         }
     }
 
+    /// The string that one member of an object holds; nil where it is `null`, or there is none of that name.
+    mutating func stringMember(_ wanted: StaticString) throws(JSONTrouble) -> String? {
+        var text: String?
+        try object { (reader, name) throws(JSONTrouble) in
+            if wanted ~= name { text = try reader.optionalString() }
+        }
+        return text
+    }
+
     /// Reads an array; `element` is called once for each value and reads it.
     mutating func array(_ element: (inout JSONReader) throws(JSONTrouble) -> Void) throws(JSONTrouble) {
         guard peek == UInt8(ascii: "[") else { throw try unexpected() }

@@ -119,8 +119,8 @@ extension Evidence {
     private var holds: [(app: String, from: Int64, to: Int64)] {
         deeds.compactMap { hold in
             guard hold.act == .hold, let from = hold.answer?.moment, hold.answer?.status == 200 else { return nil }
-            // One that was answered before had its effect before.
-            let resumes = deeds.filter { $0.act == .resume && $0.app == hold.app && ($0.answer?.moment ?? .max) >= from }
+            // One that was answered before the hold was sent had its effect before; of two under way together nobody knows which was first.
+            let resumes = deeds.filter { $0.act == .resume && $0.app == hold.app && ($0.answer?.moment ?? .max) >= hold.sent }
             return (app: hold.app, from: from, to: resumes.map(\.sent).min() ?? .max)
         }
     }
