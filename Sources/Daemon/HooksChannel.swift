@@ -8,7 +8,7 @@ import NIOHTTP1
 /// What the hooks listener serves: webhooks for the ``Intake``, and `/healthz`. Nothing else is there.
 ///
 /// Plain NIO from the first byte to the answer, where the control socket has Hummingbird's responders: a push is read, verified, handed to
-/// the ledger's writer and answered on the one thread of its connection, and no task is made for it. That is half of what accepting costs.
+/// the ledger's writer and answered on the one thread of its connection, and no task is made for it.
 struct HooksChannel: ServerChildChannel {
     /// How many bytes of bodies may be in flight at once.
     static let bodiesInFlight = 64 << 20

@@ -60,14 +60,13 @@ struct Intake: Sendable {
 
     /// The checks that need no body, in the order in which their answers are given.
     func door(of request: HookRequest) throws(Refusal) -> Door {
-        let parts = request.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(String.init)
-        guard parts.first == "hooks", parts.count == 2 || parts.count == 3 else {
+        guard let (account, app) = Self.names(in: request.path) else {
             throw .notFound("nothing is here; webhooks go to /hooks/ACCOUNT")
         }
-        guard let door = doors[parts[1]] else {
-            throw .notFound("there is no account \"\(SafeText.shown(parts[1], limit: 80))\"; webhooks go to /hooks/ACCOUNT")
+        guard let door = doors[account] else {
+            throw .notFound("there is no account \"\(SafeText.shown(account, limit: 80))\"; webhooks go to /hooks/ACCOUNT")
         }
-        guard parts.count == 2 else { throw .notFound("that app has no hook of its own; send to /hooks/\(door.account.name)") }
+        guard app == nil else { throw .notFound("that app has no hook of its own; send to /hooks/\(door.account.name)") }
         guard request.method == "POST" else { throw .notPost }
         guard Self.isJSON(request.headers["Content-Type"]) else { throw .notJSON }
         if let size = request.announcedSize, size > bodyLimit { throw .tooLarge(bodyLimit) }
@@ -76,8 +75,14 @@ struct Intake: Sendable {
 
     /// The account a path names, also where the request is refused.
     func account(of request: HookRequest) -> String? {
-        let parts = request.path.split(separator: "/", omittingEmptySubsequences: false)
-        return parts.count > 2 && parts[1] == "hooks" ? doors[String(parts[2])]?.account.name : nil
+        Self.names(in: request.path).flatMap { doors[$0.account]?.account.name }
+    }
+
+    /// What `/hooks/ACCOUNT` and `/hooks/ACCOUNT/APP` name; nil for any other path.
+    private static func names(in path: String) -> (account: String, app: String?)? {
+        let words = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        guard words.count == 3 || words.count == 4, words[0].isEmpty, words[1] == "hooks" else { return nil }
+        return (account: words[2], app: words.count == 4 ? words[3] : nil)
     }
 
     /// Verifies and reads a request whose body came; nil for a connection test, of which no delivery is stored.
