@@ -4,7 +4,7 @@
 set -eu
 
 bittern=$(realpath "$1")
-demo=$(mktemp -d /tmp/bittern-demo.XXXXXX)
+demo=$(mktemp --directory --tmpdir bittern-demo.XXXXXX)
 daemon=""
 
 finish() {
@@ -31,8 +31,8 @@ export GIT_AUTHOR_NAME=Demo GIT_AUTHOR_EMAIL=demo@example.com GIT_COMMITTER_NAME
 
 say "A repository with a small site, a secret, and two configuration files"
 git init --quiet --bare --initial-branch=main "$demo/site.git"
-git init --quiet --initial-branch=main "$demo/work"
-git -C "$demo/work" remote add origin "$demo/site.git"
+git init --quiet --initial-branch=main "$demo/checkout"
+git -C "$demo/checkout" remote add origin "$demo/site.git"
 mkdir "$demo/apps.d"
 (umask 077 && head -c 24 /dev/urandom | base64 >"$demo/hook-secret")
 port=8470
@@ -73,11 +73,11 @@ done
 
 # Commits a page, pushes it, and tells the daemon as Bitbucket Cloud would.
 push() {
-    printf '<h1>%s</h1>\n<p>COMMIT</p>\n' "$1" >"$demo/work/page.html"
-    git -C "$demo/work" add page.html
-    git -C "$demo/work" commit --quiet --message "$1"
-    git -C "$demo/work" push --quiet origin main
-    new=$(git -C "$demo/work" rev-parse HEAD)
+    printf '<h1>%s</h1>\n<p>COMMIT</p>\n' "$1" >"$demo/checkout/page.html"
+    git -C "$demo/checkout" add page.html
+    git -C "$demo/checkout" commit --quiet --message "$1"
+    git -C "$demo/checkout" push --quiet origin main
+    new=$(git -C "$demo/checkout" rev-parse HEAD)
     cat >"$demo/delivery.json" <<JSON
 {"repository": {"full_name": "acme/site"}, "push": {"changes": [
   {"old": $2, "new": {"type": "branch", "name": "main", "target": {"hash": "$new"}}}]}}
