@@ -84,7 +84,6 @@ import Testing
     @Test("a step carries its job's mark, whatever shell it is run with", arguments: ["sh", "dash", "bash", "busybox sh"])
     func mark(shell: String) async throws {
         let mark = JobMark(job: 7, releaseDirectory: "/srv/shop/releases/7-abc")
-        guard try await Shell.run(["sh", "-c", "command -v \(shell)"]).status == 0 else { return }
         let words = shell.split(separator: " ").map(String.init)
         let limits = try await Shell.check(words + ["-euc", "\(mark.script); cat /proc/self/limits"])
         let line = limits.output.split(separator: "\n").first { $0.hasPrefix("Max file locks") }
