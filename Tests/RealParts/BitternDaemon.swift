@@ -50,14 +50,7 @@ package final class BitternDaemon: Sendable {
     package func start(within limit: Duration = .seconds(20)) async throws {
         try throwIfCrashed()
         let before = notify.messages.count
-        let started = try await RunningProcess.start(
-            [binary, "serve", "--config", setup.configurationFile],
-            in: setup.directory,
-            environment: environment,
-            output: setup.outputFile,
-            error: setup.errorFile
-        )
-        process.withLock { $0 = started }
+        let started = try await launch()
         do {
             try await eventually("READY=1", within: limit) {
                 if let status = started.exitStatus { throw ServerDidNotStart(name: "bittern serve, which \(status),", log: standardError) }
@@ -66,6 +59,21 @@ package final class BitternDaemon: Sendable {
         } catch let error as TimeLimitExceeded {
             throw ServerDidNotStart(name: "bittern serve (\(error))", log: standardError)
         }
+    }
+
+    /// Starts it, also again after an end however it came, and waits for nothing.
+    /// - Parameter more: laid over its environment, this time.
+    @discardableResult
+    package func launch(_ more: [String: String] = [:]) async throws -> RunningProcess {
+        let started = try await RunningProcess.start(
+            [binary, "serve", "--config", setup.configurationFile],
+            in: setup.directory,
+            environment: environment.merging(more) { _, given in given },
+            output: setup.outputFile,
+            error: setup.errorFile
+        )
+        process.withLock { $0 = started }
+        return started
     }
 
     /// Sends it a signal; nothing happens when it does not run.

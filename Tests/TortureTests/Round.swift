@@ -122,7 +122,7 @@ struct Round: Sendable {
         ) { daemon in
             let watcher = Watcher(roots: Self.apps.reduce(into: [:]) { $0[$1.name] = root(of: $1) })
             let scene = Scene(
-                script: script, forge: forge, victim: try Victim(daemon: daemon, tally: tally), courier: Courier(daemon: daemon),
+                script: script, forge: forge, victim: Victim(daemon: daemon, tally: tally), courier: Courier(daemon: daemon),
                 someone: Operator(daemon: daemon, SeededRandom(seed: random.next())))
             watcher.start()
             lap("start")

@@ -3,8 +3,6 @@ import RealParts
 import Synchronization
 
 /// The daemon of one round: ended in all ways, started again, and told where to kill itself.
-///
-/// Its first start is ``BitternDaemon``'s own; the later ones are started here, because each has an environment of its own.
 final class Victim: Sendable {
     /// How an end comes about that is not the daemon's own doing.
     enum Way: String, Sendable {
@@ -17,28 +15,24 @@ final class Victim: Sendable {
 
     /// Its files and sockets.
     let daemon: BitternDaemon
-    private let binary: String
     private let tally: CrashTally
 
     private struct State {
-        /// nil: ``BitternDaemon``'s own.
-        var process: RunningProcess?
         var plan: CrashPlan?
         var ends: [Int64] = []
     }
 
     private let state = Mutex(State())
 
-    init(daemon: BitternDaemon, tally: CrashTally) throws {
+    init(daemon: BitternDaemon, tally: CrashTally) {
         self.daemon = daemon
         self.tally = tally
-        binary = try BitternBinary.path()
     }
 
     /// When it was known to have ended, in milliseconds since 1970.
     var ends: [Int64] { state.withLock { $0.ends } }
 
-    private var exitStatus: ExitStatus? { state.withLock { $0.process }.map { $0.exitStatus } ?? daemon.exitStatus }
+    private var exitStatus: ExitStatus? { daemon.exitStatus }
 
     /// Starts it again and waits for `READY=1`, or until it has killed itself as planned; false then.
     func start(_ plan: CrashPlan? = nil) async throws -> Bool {
@@ -64,21 +58,9 @@ final class Victim: Sendable {
     }
 
     private func launch(_ plan: CrashPlan?) async throws -> RunningProcess {
-        var environment = [
-            "HOME": daemon.setup.path("home"), "NOTIFY_SOCKET": daemon.notify.path, "BITTERN_SOCKET": daemon.setup.controlSocket,
-            "CREDENTIALS_DIRECTORY": daemon.setup.credentialsDirectory,
-        ]
-        if let plan {
-            environment["BITTERN_CRASH_AT"] = "\(plan)"
-            tally.asked(plan)
-        }
-        let process = try await RunningProcess.start(
-            [binary, "serve", "--config", daemon.setup.configurationFile], in: daemon.setup.directory, environment: environment,
-            output: daemon.setup.path("serve.out"), error: daemon.setup.path("serve.err"))
-        state.withLock {
-            $0.process = process
-            $0.plan = plan
-        }
+        if let plan { tally.asked(plan) }
+        let process = try await daemon.launch(plan.map { ["BITTERN_CRASH_AT": "\($0)"] } ?? [:])
+        state.withLock { $0.plan = plan }
         return process
     }
 
@@ -92,13 +74,13 @@ final class Victim: Sendable {
         guard exitStatus == nil else { return try await ended() }
         switch way {
         case .kill:
-            send(SIGKILL)
+            daemon.send(signal: SIGKILL)
         case .inOrder:
-            send(SIGTERM)
+            daemon.send(signal: SIGTERM)
         case .hurried:
-            send(SIGTERM)
+            daemon.send(signal: SIGTERM)
             try await Task.sleep(for: .milliseconds(20))  // what comes between is the storm's
-            send(SIGTERM)
+            daemon.send(signal: SIGTERM)
         }
         return try await ended(wasKilled: way == .kill)
     }
@@ -110,10 +92,6 @@ final class Victim: Sendable {
 
     /// Asks it to end and waits until it has.
     func terminate() async throws { try await end(.inOrder, after: .zero) }
-
-    private func send(_ signal: Int32) {
-        if let process = state.withLock({ $0.process }) { process.send(signal: signal) } else { daemon.send(signal: signal) }
-    }
 
     /// Waits for its end, judges it, and says whether it killed itself.
     @discardableResult
