@@ -9,7 +9,7 @@ enum JSONBody {
     ) throws(MalformedDelivery) -> Payload? {
         let result = body.withBodyBytes { bytes -> Result<Payload?, JSONTrouble> in
             // RFC 8259, 8.1: UTF-8 throughout, also in what nobody looks at.
-            guard String(validating: bytes, as: UTF8.self) != nil else { return .failure(.notJSON) }
+            guard (try? UTF8Span(validating: bytes.bindMemory(to: UInt8.self).span)) != nil else { return .failure(.notJSON) }
             return Result { () throws(JSONTrouble) in
                 try JSONReader.read(bytes) { (reader) throws(JSONTrouble) in
                     guard condition else {
