@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Glibc
 package import Logging
 
@@ -30,7 +29,14 @@ package struct PlainHandler: LogHandler {
 
     package func log(event: LogEvent) {
         let metadata = event.metadata(over: metadata, provider: metadataProvider)
-        let time = timestamps ? Date.now : nil
+        let time = timestamps ? Self.now : nil
         PlainLine(level: event.level, message: event.message.description, metadata: metadata, time: time).write(to: descriptor)
+    }
+
+    /// Milliseconds since 1970.
+    private static var now: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
     }
 }

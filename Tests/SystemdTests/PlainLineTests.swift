@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Plain log lines")
 struct PlainLineTests {
-    private func line(_ message: String, _ metadata: Logger.Metadata = [:], at time: Date? = nil) -> String {
+    private func line(_ message: String, _ metadata: Logger.Metadata = [:], at time: Int64? = nil) -> String {
         PlainLine(level: .info, message: message, metadata: metadata, time: time).text
     }
 
@@ -21,8 +21,10 @@ struct PlainLineTests {
 
     @Test("begin with the time in UTC and milliseconds when asked to")
     func time() {
-        #expect(line("a", at: Date(timeIntervalSince1970: 1_795_261_327.25)) == "2026-11-21T11:42:07.250Z INFO a")
-        #expect(line("a", at: Date(timeIntervalSince1970: 0)) == "1970-01-01T00:00:00.000Z INFO a")
+        #expect(line("a", at: 1_795_261_327_250) == "2026-11-21T11:42:07.250Z INFO a")
+        #expect(line("a", at: 1_795_261_327_008) == "2026-11-21T11:42:07.008Z INFO a")
+        #expect(line("a", at: -1) == "1969-12-31T23:59:59.999Z INFO a")
+        #expect(line("a", at: 0) == "1970-01-01T00:00:00.000Z INFO a")
     }
 
     @Test("stay one line whatever message, keys and values hold")
