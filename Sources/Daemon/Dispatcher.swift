@@ -2,6 +2,7 @@ import Domain
 import Exec
 import ServiceLifecycle
 import Storage
+import Synchronization
 
 /// Gives queued jobs to idle workers, at once when either appears.
 actor Dispatcher: Service {
@@ -12,8 +13,14 @@ actor Dispatcher: Service {
     private let clock: WallClock
     private let state: StateDirectory
     private let workers: [Worker]
+    /// Those whose newer push takes the place of what runs.
+    private let impatientApps: Set<String>
 
-    private var idle: [Int]
+    private var idle: [Int] {
+        didSet { hasIdle.store(!idle.isEmpty, ordering: .sequentiallyConsistent) }
+    }
+    /// For those who push: with nobody to take a job there is nothing to dispatch, and whoever becomes idle looks for himself.
+    private let hasIdle: Atomic<Bool>
     /// The worker of each job that runs.
     private var running: [Int64: (app: String, worker: Int)] = [:]
     private var isStopping = false
@@ -34,12 +41,15 @@ actor Dispatcher: Service {
         self.clock = clock
         self.state = state
         self.workers = workers
+        impatientApps = Set(configuration.apps.filter(\.cancelRunning).map(\.name))
         idle = Array(workers.indices)
+        hasIdle = Atomic(!workers.isEmpty)
     }
 
     /// The queue has changed. May be called from anywhere, any number of times.
     nonisolated func wake() {
-        waker.yield()
+        statusBoard.changed()
+        if hasIdle.load(ordering: .sequentiallyConsistent) { waker.yield() }
     }
 
     /// Dispatches until the daemon stops, then ends what runs and puts it back.
@@ -65,8 +75,8 @@ actor Dispatcher: Service {
             guard let claimed else { break }
             await give(claimed, to: worker)
         }
-        await statusBoard.queueChanged()
-        await wakeWhenHoldEnds()
+        // While all are busy nothing can be let go.
+        if !idle.isEmpty { await wakeWhenHoldEnds() }
     }
 
     /// A hold that ends by itself lets jobs go of which nobody else will speak.
@@ -133,7 +143,7 @@ actor Dispatcher: Service {
         let end = JobEnd(.cancelled, "cancelled while it was queued")
         if try await ledger.cancelQueued(job: job, end, at: clock.now) {
             if let ended = try await ledger.job(job) { reporter.jobEnded(ended, end) }
-            await statusBoard.queueChanged()
+            statusBoard.changed()
             return true
         }
         guard let place = running[job] else { return false }
@@ -142,9 +152,10 @@ actor Dispatcher: Service {
 
     /// A push queued jobs; those of apps that want it so take the place of what runs.
     nonisolated func accepted(_ delivery: AcceptedDelivery) {
-        let jobs = delivery.verdicts.compactMap { verdict in verdict.app.flatMap { app in verdict.job.map { (app: app, job: $0) } } }
-        let impatient = jobs.filter { new in configuration.apps.contains { $0.name == new.app && $0.cancelRunning } }
-        if !impatient.isEmpty { Task { for new in impatient { await cancelOlder(than: new.job, of: new.app) } } }
+        for verdict in delivery.verdicts {
+            guard let app = verdict.app, let job = verdict.job, impatientApps.contains(app) else { continue }
+            Task { await cancelOlder(than: job, of: app) }
+        }
         wake()
     }
 

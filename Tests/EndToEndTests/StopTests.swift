@@ -100,4 +100,15 @@ import Testing
             }
         }
     }
+
+    @Test("a storm of pushes is no storm of STATUS, and the last one tells how many wait")
+    func statusInAStorm() async throws {
+        try await withDoor(config: "workers: 0\n", app: "branches: [\"**\"]\n") { daemon in
+            for number in 0..<100 {
+                #expect(try await daemon.send(BitternDaemon.goodPush(to: "b\(number)"), to: "/hooks/acme").status == 202)
+            }
+            try await eventually("the last STATUS") { daemon.statusLines.last == "0 running, 100 queued" }
+            #expect(daemon.statusLines.count < 20)
+        }
+    }
 }
