@@ -80,9 +80,10 @@ struct Intake: Sendable {
 
     /// What `/hooks/ACCOUNT` and `/hooks/ACCOUNT/APP` name; nil for any other path.
     private static func names(in path: String) -> (account: String, app: String?)? {
-        let words = path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        guard words.count == 3 || words.count == 4, words[0].isEmpty, words[1] == "hooks" else { return nil }
-        return (account: words[2], app: words.count == 4 ? words[3] : nil)
+        guard path.hasPrefix("/hooks/") else { return nil }
+        let words = path.dropFirst("/hooks/".count).split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
+        guard words.count <= 2 else { return nil }
+        return (account: String(words[0]), app: words.count == 2 ? String(words[1]) : nil)
     }
 
     /// Verifies and reads a request whose body came; nil for a connection test, of which no delivery is stored.
@@ -150,6 +151,7 @@ struct Intake: Sendable {
 
     /// RFC 9110, 8.3: the media type is compared without case and without its parameters.
     private static func isJSON(_ contentType: String?) -> Bool {
+        if contentType == "application/json" { return true }
         let type = contentType?.split(separator: ";", maxSplits: 1).first.map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }
         return type == "application/json"
     }

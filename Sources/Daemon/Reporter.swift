@@ -37,7 +37,7 @@ struct Reporter: Sendable {
 
     func accepted(_ accepted: AcceptedDelivery, _ delivery: Delivery) {
         let base: Logger.Metadata = [
-            "delivery": "\(accepted.id)", "account": .string(delivery.account), "remote": .string(delivery.remoteAddress),
+            "delivery": .string(String(accepted.id)), "account": .string(delivery.account), "remote": .string(delivery.remoteAddress),
         ]
         for old in accepted.superseded {
             event(
@@ -45,7 +45,8 @@ struct Reporter: Sendable {
                 ["app": .string(old.app), "job": "\(old.job)"])
         }
         for verdict in accepted.verdicts {
-            let fields = base.merging(Self.fields(of: verdict)) { _, new in new }
+            var fields = base
+            Self.add(verdict, to: &fields)
             switch verdict.kind {
             case .queued:
                 let commit = verdict.commit?.short ?? ""
@@ -170,11 +171,10 @@ struct Reporter: Sendable {
         return fields
     }
 
-    private static func fields(of verdict: Verdict) -> Logger.Metadata {
-        var fields: Logger.Metadata = ["ref": .string(verdict.ref)]
+    private static func add(_ verdict: Verdict, to fields: inout Logger.Metadata) {
+        fields["ref"] = .string(verdict.ref)
         fields["app"] = verdict.app.map { .string($0) }
-        fields["job"] = verdict.job.map { "\($0)" }
+        fields["job"] = verdict.job.map { .string(String($0)) }
         fields["commit"] = verdict.commit.map { .string($0.hex) }
-        return fields
     }
 }

@@ -2,6 +2,7 @@ import ControlAPI
 import Domain
 import FoundationEssentials
 import HTTPTypes
+import NIOCore
 
 /// What a request to the hooks listener is answered: a status and a body, of JSON but for the health.
 struct WebhookAnswer: Sendable, Equatable {
@@ -54,6 +55,21 @@ struct WebhookAnswer: Sendable, Equatable {
         WebhookAnswer(
             status: isWell ? .ok : .serviceUnavailable, contentType: "text/plain; charset=utf-8",
             body: Array((isWell ? "ok\n" : "not well\n").utf8))
+    }
+
+    /// The whole response (RFC 9112).
+    ///
+    /// - Parameters:
+    ///   - isLast: no other is given on this connection.
+    ///   - hasBody: false for HEAD.
+    func write(into bytes: inout ByteBuffer, isLast: Bool, hasBody: Bool) {
+        bytes.writeString(
+            "HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\nContent-Type: \(contentType)\r\nContent-Length: \(body.count)\r\n")
+        if let retryAfter { bytes.writeString("Retry-After: \(retryAfter)\r\n") }
+        if status == .methodNotAllowed { bytes.writeString("Allow: POST\r\n") }
+        if isLast { bytes.writeString("Connection: close\r\n") }
+        bytes.writeString("\r\n")
+        if hasBody { bytes.writeBytes(body) }
     }
 
     private init(status: HTTPResponse.Status, json: String) {
