@@ -97,12 +97,12 @@ root: {directory}/srv/shop
     def serving(self):
         """Yields the seconds from start to READY=1."""
         notify = self.directory + "/notify.sock"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as inbox, open(self.directory + "/log", "ab") as log:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as inbox:
             inbox.bind(notify)
             inbox.settimeout(60)
             began = time.monotonic()
             command = [BITTERN, "serve", "--config", self.directory + "/bittern.yaml"]
-            with running(command, stderr=log, env=os.environ | {"NOTIFY_SOCKET": notify}):
+            with running(command, stderr=subprocess.DEVNULL, env=os.environ | {"NOTIFY_SOCKET": notify}):
                 while b"READY=1" not in inbox.recv(65536):
                     pass
                 ready = time.monotonic() - began
@@ -179,13 +179,14 @@ def fill(site, finished):
         database.executescript(f"""
             CREATE TEMP TABLE number AS
                 WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < {finished}) SELECT n FROM counted;
-            INSERT INTO refs SELECT n, 'acme', 'acme/shop', 'refs/heads/old/' || n FROM number WHERE n <= 1000;
+            INSERT INTO refs (id, account, repository, name) SELECT n, 'acme', 'acme/shop', 'refs/heads/old/' || n FROM number WHERE n <= 1000;
             INSERT INTO deliveries (id, account, event, request_id, remote_address, received_at, verified, answer, repository, body_hash,
                     body_size, request_key)
                 SELECT n, 'acme', 'repo:push', lower(hex(randomblob(16))), '127.0.0.1', 1790000000000 + n, 1, 202, 'acme/shop',
                     randomblob(32), 5000, randomblob(16) FROM number;
-            INSERT INTO changes (id, ref, old, new, delivery, accounted_at)
-                SELECT n, n % 1000 + 1, randomblob(20), randomblob(20), n, 1790000000000 + n FROM number;
+            INSERT INTO changes (id, ref, old, new, delivery, accounted_at, previous)
+                SELECT n, n % 1000 + 1, randomblob(20), randomblob(20), n, 1790000000000 + n, nullif(max(n - 1000, 0), 0) FROM number;
+            UPDATE refs SET last_change = (SELECT max(n) FROM number WHERE n % 1000 + 1 = refs.id);
             INSERT INTO jobs (id, app, repository, ref, commit_id, cause, change, delivery, lock_name, state, reason, attempt, starts,
                     queued_at, started_at, finished_at, came_to_verdict)
                 SELECT n, 'shop', 'acme/shop', 'refs/heads/old/' || (n % 1000 + 1), randomblob(20), 'push', n, n, 'shop', 'failed',

@@ -37,6 +37,16 @@ package struct Assembly: Sendable {
         return Logger(label: "bittern")
     }
 
+    /// Debug builds take `BITTERN_CLEAN_AFTER`, in milliseconds, for the kill loop: none of its daemons lives for a minute.
+    private static var janitorPatience: Duration {
+        #if DEBUG
+            if let text = getenv("BITTERN_CLEAN_AFTER"), let milliseconds = Int(String(cString: text)) {
+                return .milliseconds(milliseconds)
+            }
+        #endif
+        return Janitor.patience
+    }
+
     /// Binds, recovers, says READY and serves until SIGTERM or SIGINT.
     ///
     /// - Throws: ``StartError``, or an error of a room with a sentence as its description, when it cannot start.
@@ -65,7 +75,9 @@ package struct Assembly: Sendable {
         } stopping: {
             reporter.stopping()
         }
-        let janitor = Janitor(retention: configuration.retention, ledger: ledger, state: state, reporter: reporter, clock: clock)
+        let janitor = Janitor(
+            retention: configuration.retention, ledger: ledger, state: state, reporter: reporter, clock: clock,
+            patience: Self.janitorPatience)
         try await serve(hooks + control, dispatcher, janitor, herald, reporter)
         await refusals.writeDown()
         try ledger.close()

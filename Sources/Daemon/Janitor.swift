@@ -14,7 +14,7 @@ actor Janitor: Service {
     }
 
     /// A start has better things to do first.
-    private static let patience: Duration = .seconds(60)
+    static let patience: Duration = .seconds(60)
     private static let pause: Duration = .seconds(86_400)
 
     private let retention: Retention
@@ -22,12 +22,17 @@ actor Janitor: Service {
     private let state: StateDirectory
     private let reporter: Reporter
     private let clock: WallClock
+    private let patience: Duration
     /// Removing files blocks, and the threads of the pool are for those who answer.
     private let executor = SerialQueueExecutor(label: "janitor")
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    init(retention: Retention, ledger: Ledger, state: StateDirectory, reporter: Reporter, clock: WallClock) {
+    /// - Parameter patience: how long the first round waits.
+    init(
+        retention: Retention, ledger: Ledger, state: StateDirectory, reporter: Reporter, clock: WallClock, patience: Duration = patience
+    ) {
+        self.patience = patience
         self.retention = retention
         self.ledger = ledger
         self.state = state
@@ -38,7 +43,7 @@ actor Janitor: Service {
     /// Cleans once a day until the daemon stops.
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            var pause = Self.patience
+            var pause = self.patience
             // Sleeping fails only when it is time to go.
             while (try? await Task.sleep(for: pause)) != nil {
                 await self.cleanAndReport()

@@ -41,14 +41,20 @@ struct Acceptance {
     }
 
     mutating func run() throws -> AcceptedDelivery {
-        let original = try firstOfRequest()
         // What the configuration alone says; only a duplicate turns out to be less work.
         let expectsWork = delivery.changes.contains { $0.matches.contains { $0.decision == .deploy } }
-        let id = try insertDelivery(duplicateOf: original, answer: expectsWork ? 202 : 200)
+        let answer = expectsWork ? 202 : 200
+        var first: First?
+        // Rule (a): the same account, request id and body came before. The index says so in passing.
+        if try !insertDelivery(key: delivery.requestKey, answer: answer) {
+            first = try firstOfRequest()
+            _ = try insertDelivery(duplicateOf: first?.original, key: nil, answer: answer)
+        }
+        let id = database.lastInsertedRowID
         var verdicts: [Verdict] = []
         var firsts: [Int64?] = []
         for matched in delivery.changes {
-            let accounted = try account(matched, delivery: id, isRepeated: original != nil)
+            let accounted = try account(matched, delivery: id, first: first?.delivery)
             firsts.append(accounted.flatMap { $0.isNew ? nil : $0.delivery })
             for match in matched.matches {
                 let verdict = try decide(match, on: matched, accounted, delivery: id)
@@ -57,29 +63,37 @@ struct Acceptance {
             }
         }
         // A delivery repeats another when each of its changes was accounted before.
-        let repeated = original ?? (firsts.contains { $0 == nil } ? nil : firsts.first ?? nil)
+        let repeated = first?.original ?? (firsts.contains { $0 == nil } ? nil : firsts.first ?? nil)
         let accepted = AcceptedDelivery(id: id, duplicateOf: repeated, verdicts: verdicts, superseded: superseded)
-        if accepted.queuedAnything != expectsWork || repeated != original { try correctDelivery(accepted) }
+        if accepted.queuedAnything != expectsWork || repeated != first?.original { try correctDelivery(accepted) }
         return accepted
     }
 
-    /// Rule (a): the same account, request id and body came before.
-    private func firstOfRequest() throws -> Int64? {
-        guard let key = delivery.requestKey else { return nil }
-        // What came before may have been a duplicate itself, of a delivery with another request id.
-        return try database.direct("SELECT coalesce(duplicate_of, id) FROM deliveries WHERE request_key = ?", key) { $0.integer(0) }
+    /// The delivery with the same request.
+    private struct First {
+        let delivery: Int64
+        /// Itself; or what it repeated, because it may have been a duplicate of a delivery with another request id.
+        let original: Int64
     }
 
-    private func insertDelivery(duplicateOf original: Int64?, answer: Int) throws -> Int64 {
+    private func firstOfRequest() throws -> First? {
+        try database.direct("SELECT id, coalesce(duplicate_of, id) FROM deliveries WHERE request_key = ?", delivery.requestKey) {
+            First(delivery: $0.integer(0), original: $0.integer(1))
+        }
+    }
+
+    /// - Returns: false when another delivery has the key; nothing is stored then.
+    private func insertDelivery(duplicateOf original: Int64? = nil, key: [UInt8]?, answer: Int) throws -> Bool {
         try database.direct(
             """
             INSERT INTO deliveries
                 (account, event, request_id, remote_address, received_at, verified, answer, repository, body_hash, body_size, duplicate_of,
                  request_key)
             VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (request_key) WHERE request_key IS NOT NULL DO NOTHING
             """, delivery.account, delivery.event, delivery.requestID, delivery.remoteAddress, delivery.receivedAt, answer,
-            delivery.repository, delivery.bodyHash, delivery.bodySize, original, original == nil ? delivery.requestKey : nil)
-        return database.lastInsertedRowID
+            delivery.repository, delivery.bodyHash, delivery.bodySize, original, key)
+        return database.changesCount > 0
     }
 
     private func correctDelivery(_ accepted: AcceptedDelivery) throws {
@@ -89,57 +103,86 @@ struct Acceptance {
     }
 
     /// nil for a ref nobody can use. A deletion is accounted too: after it the same commit may be pushed anew.
-    private func account(_ matched: MatchedChange, delivery id: Int64, isRepeated: Bool) throws -> Accounted? {
+    ///
+    /// - Parameter first: the delivery that this one repeats by rule (a).
+    private func account(_ matched: MatchedChange, delivery id: Int64, first: Int64?) throws -> Accounted? {
         guard case .change(let change) = matched.ref, let repository = matched.repository else { return nil }
-        let ref = try number(of: change.ref, in: repository)
+        let ref = try known(change.ref, in: repository)
         // What is sent again was accounted when it first came; a find is left to the delivery that tells of it.
-        if isRepeated, let earlier = try earlier(change, ref: ref, delivery: id, isRepeated: true) { return earlier }
-        if let found = try claimFind(of: change, ref: ref, delivery: id) { return found }
-        if let earlier = try earlier(change, ref: ref, delivery: id, isRepeated: false) { return earlier }
-        try database.direct(
-            "INSERT INTO changes (ref, old, new, delivery, accounted_at) VALUES (?, ?, ?, ?, ?)",
-            ref, change.old, change.new, id, delivery.receivedAt)
-        return Accounted(change: database.lastInsertedRowID, isNew: true, delivery: id)
+        if let first, let earlier = try accounted(change, ref: ref.number, by: first) { return earlier }
+        if let found = try claimFind(of: change, last: ref.last, delivery: id) { return found }
+        if let earlier = try earlier(change, last: ref.last, delivery: id) { return earlier }
+        let number = try database.account(
+            ref: ref.number, after: ref.last?.change, old: change.old, new: change.new, delivery: id, at: delivery.receivedAt)
+        return Accounted(change: number, isNew: true, delivery: id)
     }
 
-    private func number(of ref: RefName, in repository: RepositoryName) throws -> Int64 {
+    /// A ref with the last change of it that was accounted.
+    private struct KnownRef {
+        struct Last {
+            let change: Int64
+            let delivery: Int64?
+            let new: CommitID?
+        }
+
+        let number: Int64
+        var last: Last?
+    }
+
+    private func known(_ ref: RefName, in repository: RepositoryName) throws -> KnownRef {
         let found = try database.direct(
-            "SELECT id FROM refs WHERE account = ? AND repository = ? AND name = ?", delivery.account, repository.folded, ref.full
-        ) { $0.integer(0) }
+            """
+            SELECT refs.id, last.id, last.delivery, last.new FROM refs LEFT JOIN changes AS last ON last.id = refs.last_change
+            WHERE refs.account = ? AND refs.repository = ? AND refs.name = ?
+            """, delivery.account, repository.folded, ref.full
+        ) { row in
+            KnownRef(
+                number: row.integer(0),
+                last: row.optionalInteger(1).map { .init(change: $0, delivery: row.optionalInteger(2), new: row.commit(3)) })
+        }
         if let found { return found }
         try database.direct(
             "INSERT INTO refs (account, repository, name) VALUES (?, ?, ?)", delivery.account, repository.folded, ref.full)
-        return database.lastInsertedRowID
+        return KnownRef(number: database.lastInsertedRowID)
     }
 
     /// Rule (b): what a fetch or catch-up found as the ref's head, and no delivery has claimed yet, is now this delivery's. Where the
     /// ref came from is the delivery's word too: by that rules (a) and (c) know the move when it is told again.
-    private func claimFind(of change: Change, ref: Int64, delivery id: Int64) throws -> Accounted? {
-        let last = try database.direct("SELECT id, delivery, new FROM changes WHERE ref = ? ORDER BY id DESC LIMIT 1", ref) {
-            (change: $0.integer(0), delivery: $0.optionalInteger(1), new: $0.commit(2))
-        }
+    private func claimFind(of change: Change, last: KnownRef.Last?, delivery id: Int64) throws -> Accounted? {
         guard let last, last.delivery == nil, last.new == change.new else { return nil }
         try database.direct("UPDATE changes SET delivery = ?, old = ? WHERE id = ?", id, change.old, last.change)
         return Accounted(change: last.change, isNew: false, delivery: nil)
     }
 
-    /// Rule (c): the same move of the same ref was accounted and the ref did not return to where it began since. By rule (a), of a
-    /// delivery that came before, such a return does not matter: what it moved was accounted with it.
-    private func earlier(_ change: Change, ref: Int64, delivery id: Int64, isRepeated: Bool) throws -> Accounted? {
-        let earlier = try database.direct(
+    /// Rule (a): what a delivery accounted that came before. Whether the ref returned since to where the move began does not matter.
+    private func accounted(_ change: Change, ref: Int64, by delivery: Int64) throws -> Accounted? {
+        try database.direct(
             """
-            SELECT id, delivery FROM changes AS seen
-            WHERE ref = ?1 AND new IS ?2 AND old IS ?3
-              AND (?4 OR NOT EXISTS (SELECT 1 FROM changes WHERE ref = ?1 AND new IS ?3 AND id > seen.id))
-            -- A later find of the same move is not what a delivery accounted.
-            ORDER BY delivery IS NULL, id DESC LIMIT 1
-            """, ref, change.new, change.old, isRepeated ? 1 : 0
+            SELECT changes.id, changes.delivery FROM verdicts JOIN changes ON changes.id = verdicts.change
+            WHERE verdicts.delivery = ? AND changes.ref = ? AND changes.new IS ? AND changes.old IS ?
+            LIMIT 1
+            """, delivery, ref, change.new, change.old
         ) { Accounted(change: $0.integer(0), isNew: false, delivery: $0.optionalInteger(1)) }
-        // A find that is no longer the last change is told of late.
-        if let earlier, earlier.delivery == nil {
-            try database.direct("UPDATE changes SET delivery = ? WHERE id = ?", id, earlier.change)
+    }
+
+    /// Rule (c): the same move of the same ref was accounted, and the ref did not return to where it began since.
+    private func earlier(_ change: Change, last: KnownRef.Last?, delivery id: Int64) throws -> Accounted? {
+        // Nearly always: the ref is where the move begins.
+        guard let last, last.new != change.old else { return nil }
+        var find: Int64?
+        for seen in database.history(from: last.change) {
+            let seen = try seen.get()
+            if seen.old == change.old, seen.new == change.new {
+                // A later find of the same move is not what a delivery accounted.
+                if let delivery = seen.delivery { return Accounted(change: seen.number, isNew: false, delivery: delivery) }
+                find = find ?? seen.number
+            }
+            if seen.new == change.old { break }
         }
-        return earlier
+        // A find that is no longer the last change is told of late.
+        guard let find else { return nil }
+        try database.direct("UPDATE changes SET delivery = ? WHERE id = ?", id, find)
+        return Accounted(change: find, isNew: false, delivery: nil)
     }
 
     private mutating func decide(

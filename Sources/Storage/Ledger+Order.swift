@@ -45,6 +45,8 @@ private struct Ordering {
     /// The job's own change and the number of its ref.
     let change: Int64
     let refNumber: Int64
+    /// The last of that ref.
+    let last: PastChange?
     /// H under both names a forge may have sent it.
     let head: Data?
     let headObject: Data?
@@ -58,10 +60,15 @@ private struct Ordering {
         head = fetched.head?.blob
         headObject = fetched.headObject?.blob
         let row = try database.row(
-            "SELECT changes.id, changes.ref FROM jobs JOIN changes ON changes.id = jobs.change WHERE jobs.id = ?", [job.id])
+            """
+            SELECT changes.id, changes.ref, refs.last_change
+            FROM jobs JOIN changes ON changes.id = jobs.change JOIN refs ON refs.id = changes.ref
+            WHERE jobs.id = ?
+            """, [job.id])
         guard let row else { throw LedgerError(.failed, "job \(job.id) came from no change") }
         change = row["id"]
         refNumber = row["ref"]
+        last = try database.history(from: row["last_change"]).first { _ in true }?.get()
     }
 
     func run(patienceIsOver: Bool) throws -> OrderOutcome {
@@ -92,16 +99,28 @@ private struct Ordering {
     }
 
     private func headAccountedAfter() throws -> Bool {
-        try database.row("SELECT 1 FROM changes WHERE ref = ? AND new IN (?, ?) AND id > ?", [refNumber, head, headObject, change]) != nil
+        for past in database.history(from: last?.number) {
+            let past = try past.get()
+            guard past.number > change else { return false }
+            if isHead(past.new) { return true }
+        }
+        return false
+    }
+
+    private func isHead(_ commit: CommitID?) -> Bool {
+        commit != nil && (commit == fetched.head || commit == fetched.headObject)
     }
 
     private func jobForHead() throws -> Int64? {
         try database.row(
             """
             -- One after the other, each by the index of its state: SQLite would go through all jobs of the app in their order instead.
-            SELECT id, commit_id IN (:head, :head_object) AS is_for_head FROM jobs INDEXED BY jobs_waiting
-            WHERE app = :app AND ref = :ref AND state = 'queued'
-              -- Any push that waits will ask for the head itself; but one that went live before a stop has asked.
+            -- Any push that waits will ask for the head itself; but one that went live before a stop has asked.
+            SELECT id, commit_id IN (:head, :head_object) AS is_for_head FROM jobs INDEXED BY jobs_one_queued_per_ref
+            WHERE app = :app AND ref = :ref AND state = 'queued' AND starts = 0 AND cause IN ('push', 'catch-up')
+            UNION ALL
+            SELECT id, commit_id IN (:head, :head_object) FROM jobs INDEXED BY jobs_also_queued
+            WHERE app = :app AND ref = :ref AND state = 'queued' AND NOT (starts = 0 AND cause IN ('push', 'catch-up'))
               AND (commit_id IN (:head, :head_object)
                 OR (cause IN ('push', 'catch-up')
                     AND NOT EXISTS (SELECT 1 FROM releases WHERE releases.job = jobs.id AND releases.state = 'live')))
@@ -135,19 +154,13 @@ private struct Ordering {
     /// Accounts H as found by this fetch, unless it is the last thing accounted and the app had no job from that, and queues its job.
     private func queueHead() throws -> Job {
         guard let commit = fetched.head else { throw LedgerError(.failed, "\(ref.full) has no head to queue a job for") }
-        let last = try database.row("SELECT id, new FROM changes WHERE ref = ? ORDER BY id DESC LIMIT 1", [refNumber])
-        var number: Int64? = last?["id"]
-        var old = last?["new"] as Data?
-        let isAccounted = old != nil && (old == head || old == headObject)
-        if isAccounted, try !hadJob(from: number) {
-            // By a delivery or for another app.
+        var number = last?.number
+        if isHead(last?.new), try !hadJob(from: number) {
+            // Accounted by a delivery or for another app.
         } else {
             // A job of this app that came to no verdict took that change; the head did not move from itself to itself since.
-            if isAccounted { old = nil }
-            try database.run(
-                "INSERT INTO changes (ref, old, new, accounted_at) VALUES (?, ?, ?, ?)",
-                [refNumber, old, commit.blob, now.milliseconds])
-            number = database.lastInsertedRowID
+            let old = isHead(last?.new) ? nil : last?.new
+            number = try database.account(ref: refNumber, after: last?.number, old: old, new: commit, delivery: nil, at: now)
         }
         let new = NewJob(
             app: job.app, repository: job.repository, ref: ref, commit: commit, cause: .catchUp, change: number ?? change, delivery: nil,
@@ -162,10 +175,8 @@ private struct Ordering {
     /// Accounts where this fetch found the ref, gone or back at a commit that needs no job: a move from there is a new one then, even when
     /// its delivery overtakes that of the return, or that one is lost.
     private func accountFind() throws {
-        let last = try database.row("SELECT new FROM changes WHERE ref = ? ORDER BY id DESC LIMIT 1", [refNumber])
-        let old = last?["new"] as Data?
-        guard old != head, old != headObject else { return }
-        try database.run("INSERT INTO changes (ref, old, new, accounted_at) VALUES (?, ?, ?, ?)", [refNumber, old, head, now.milliseconds])
+        guard last?.new != fetched.head, last?.new != fetched.headObject else { return }
+        _ = try database.account(ref: refNumber, after: last?.number, old: last?.new, new: fetched.head, delivery: nil, at: now)
     }
 
     private func hadJob(from change: Int64?) throws -> Bool {

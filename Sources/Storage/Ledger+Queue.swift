@@ -38,11 +38,15 @@ struct NewJob {
 
     /// A job that waits and would be overtaken.
     private func older(in database: Database) throws -> Older? {
+        // The next number is the one after the greatest.
         try database.direct(
             """
-            -- AUTOINCREMENT gives the number after the last it gave (https://www.sqlite.org/autoinc.html).
-            SELECT id, starts, (SELECT seq + 1 FROM sqlite_sequence WHERE name = 'jobs') FROM jobs
-            WHERE app = ? AND ref = ? AND state = 'queued' AND cause IN ('push', 'catch-up')
+            SELECT id, 0, (SELECT max(id) + 1 FROM jobs) FROM jobs
+            WHERE app = ?1 AND ref = ?2 AND state = 'queued' AND starts = 0 AND cause IN ('push', 'catch-up')
+            UNION ALL
+            SELECT id, 1, (SELECT max(id) + 1 FROM jobs) FROM jobs
+            WHERE app = ?1 AND ref = ?2 AND state = 'queued' AND NOT (starts = 0 AND cause IN ('push', 'catch-up'))
+              AND cause IN ('push', 'catch-up')
               -- One that went live before the daemon stopped is to finish what it began.
               AND NOT EXISTS (SELECT 1 FROM releases WHERE releases.job = jobs.id AND releases.state = 'live')
             LIMIT 1

@@ -15,6 +15,9 @@ extension Ledger {
                 try database.inTransaction(.immediate) {
                     for delivery in refused { try Self.insert(delivery, into: database) }
                     for account in Set(refused.map(\.account)) { try Self.trim(account, in: database) }
+                    #if DEBUG
+                        CrashPoint.willCommit("record", in: database)
+                    #endif
                     return .commit
                 }
             }

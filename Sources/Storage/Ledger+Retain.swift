@@ -13,7 +13,10 @@ extension Ledger {
     /// What they accounted stays: a push that is sent again is still known by its change.
     package func forgetDeliveries(receivedBefore moment: Timestamp) async throws -> Int {
         let old = try await read { database in
-            try database.rows("SELECT id FROM deliveries WHERE received_at < ?", [moment.milliseconds]).map { $0["id"] as Int64 }
+            try database.rows(
+                // Not the newest, so that its number is not given again.
+                "SELECT id FROM deliveries WHERE received_at < ? AND id < (SELECT max(id) FROM deliveries)", [moment.milliseconds]
+            ).map { $0["id"] as Int64 }
         }
         return try await forget(old) { database, numbers in
             try database.run("DELETE FROM deliveries WHERE id IN (SELECT value FROM json_each(?))", [numbers])

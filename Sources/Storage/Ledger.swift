@@ -23,6 +23,7 @@ package struct Ledger: Sendable {
             try Schema.migrator.migrate(pool)
             // GRDB sets NORMAL as it turns a pool's writer to WAL, so a configuration's word comes too early.
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+            try pool.writeWithoutTransaction { try $0.execute(sql: Self.writerSettings) }
             accepting = AcceptGroup(pool: pool, path: path)
         } catch let error as LedgerError {
             throw error
@@ -30,6 +31,10 @@ package struct Ledger: Sendable {
             throw LedgerError(error, path: path)
         }
     }
+
+    /// A storm of pushes changes the same pages over and over: the log may grow to 16 MB (of pages of 4 KB) before they are written to their
+    /// place, and 8 MB of them stay in memory while they are in use.
+    private static let writerSettings = "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -8000"
 
     /// Checkpoints and closes; nothing may be asked of the ledger afterwards.
     package func close() throws {

@@ -17,20 +17,31 @@ import GRDB
 /// 9. An app has at most one live release, and what is live or good was activated.
 /// 10. Only an ended job came to a verdict; only a retry is one of another job.
 ///
-/// What is forgotten after a time, deliveries and jobs, is named elsewhere by plain numbers, which stay: a number is never given
-/// twice, a duplicate of a forgotten delivery is one all the same, and forgetting looks at no other row.
+/// What is forgotten after a time, deliveries and jobs, is named elsewhere by plain numbers, which stay: a duplicate of a forgotten
+/// delivery is one all the same, and forgetting looks at no other row. People and logs speak of these numbers too, so none is given
+/// twice: SQLite gives the one after the greatest, and the row that has it is never forgotten.
 ///
 /// Times are milliseconds since 1970, commits are the bytes of the object name, repositories are in lower case.
 enum Schema {
     /// Numbered, and never edited once released: a ledger of every released version is upgraded by a test.
     static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
-        migrator.registerMigration("1") { database in try database.execute(sql: version1) }
-        migrator.registerMigration("2") { database in
+        register("1") { database in try database.execute(sql: version1) }
+        register("2") { database in
             try database.execute(sql: version2)
             try fillRequestKeys(in: database)
         }
+        register("3") { database in try database.execute(sql: version3) }
         return migrator
+
+        func register(_ version: String, _ migrate: @escaping @Sendable (Database) throws -> Void) {
+            migrator.registerMigration(version) { database in
+                try migrate(database)
+                #if DEBUG
+                    CrashPoint.willCommit("migrate", in: database)
+                #endif
+            }
+        }
     }
 
     private static let version1 = """
@@ -224,6 +235,138 @@ enum Schema {
         -- The last change of a ref.
         CREATE INDEX changes_last_of_ref ON changes (ref);
         CREATE INDEX jobs_waiting ON jobs (app, ref) WHERE state = 'queued';
+        CREATE INDEX jobs_verdicts ON jobs (app, ref, finished_at) WHERE came_to_verdict = 1;
+        """
+
+    /// The hot way in once more: no index that another row or index can answer for, no list of values in a CHECK (SQLite builds a
+    /// temporary B-tree for one of more than two, each time), no reference to what is never forgotten.
+    private static let version3 = """
+        ALTER TABLE refs ADD COLUMN last_change INTEGER;
+        UPDATE refs SET last_change = (SELECT max(id) FROM changes WHERE ref = refs.id);
+
+        CREATE TABLE new_deliveries (
+            id INTEGER PRIMARY KEY,
+            account TEXT,
+            event TEXT,
+            request_id TEXT,
+            remote_address TEXT NOT NULL,
+            received_at INTEGER NOT NULL,
+            verified INTEGER NOT NULL CHECK (verified IN (0, 1)),
+            answer INTEGER NOT NULL CHECK (answer BETWEEN 200 AND 599),
+            reason TEXT,
+            repository TEXT,
+            body_hash BLOB CHECK (length(body_hash) = 32),
+            body_size INTEGER CHECK (body_size >= 0),
+            duplicate_of INTEGER,
+            -- 16 bytes known of account, request id and body; NULL for what repeats an earlier delivery.
+            request_key BLOB CHECK (length(request_key) = 16),
+            CONSTRAINT verified_is_complete CHECK (
+                verified = 0 OR (account IS NOT NULL AND body_hash IS NOT NULL AND answer IN (200, 202))),
+            CONSTRAINT refused_has_reason CHECK (verified = 1 OR reason IS NOT NULL)
+        ) STRICT;
+        INSERT INTO new_deliveries
+            SELECT id, account, event, request_id, remote_address, received_at, verified, answer, reason, repository, body_hash, body_size,
+                duplicate_of, request_key
+            FROM deliveries;
+        DROP TABLE deliveries;
+        ALTER TABLE new_deliveries RENAME TO deliveries;
+        CREATE UNIQUE INDEX deliveries_first_of_request ON deliveries (request_key) WHERE request_key IS NOT NULL;
+        CREATE INDEX deliveries_refused ON deliveries (account, id) WHERE verified = 0;
+
+        CREATE TABLE new_changes (
+            id INTEGER PRIMARY KEY,
+            ref INTEGER NOT NULL REFERENCES refs (id),
+            -- NULL: the ref was created.
+            old BLOB CHECK (length(old) IN (20, 32)),
+            -- NULL: the ref was deleted.
+            new BLOB CHECK (length(new) IN (20, 32)),
+            -- NULL: no delivery, but a fetch or catch-up found it.
+            delivery INTEGER,
+            accounted_at INTEGER NOT NULL,
+            -- The change of the ref before this one, so that its history is followed from refs.last_change back. NULL: this is the first.
+            previous INTEGER CHECK (previous < id)
+        ) STRICT;
+        INSERT INTO new_changes
+            SELECT id, ref, old, new, delivery, accounted_at, lag(id) OVER (PARTITION BY ref ORDER BY id) FROM changes;
+        DROP TABLE changes;
+        ALTER TABLE new_changes RENAME TO changes;
+
+        CREATE TABLE new_verdicts (
+            delivery INTEGER NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,
+            position INTEGER NOT NULL CHECK (position >= 0),
+            -- NULL: the ref could not be used.
+            change INTEGER,
+            ref TEXT NOT NULL,
+            commit_id BLOB CHECK (length(commit_id) IN (20, 32)),
+            -- NULL: no app is configured for the repository.
+            app TEXT,
+            kind TEXT NOT NULL CHECK (kind IN ('queued', 'ignored')),
+            job INTEGER,
+            reason TEXT,
+            PRIMARY KEY (delivery, position),
+            CONSTRAINT ignored_has_reason CHECK ((kind = 'ignored') = (reason IS NOT NULL)),
+            CONSTRAINT ignored_has_no_job CHECK (kind = 'queued' OR job IS NULL),
+            CONSTRAINT queued_has_app CHECK (kind = 'ignored' OR app IS NOT NULL)
+        ) STRICT, WITHOUT ROWID;
+        INSERT INTO new_verdicts SELECT delivery, position, change, ref, commit_id, app, kind, job, reason FROM verdicts;
+        DROP TABLE verdicts;
+        ALTER TABLE new_verdicts RENAME TO verdicts;
+
+        CREATE TABLE new_jobs (
+            id INTEGER PRIMARY KEY,
+            app TEXT NOT NULL,
+            repository TEXT NOT NULL,
+            ref TEXT,
+            commit_id BLOB NOT NULL CHECK (length(commit_id) IN (20, 32)),
+            cause TEXT NOT NULL,
+            requested_by TEXT,
+            change INTEGER,
+            delivery INTEGER,
+            lock_name TEXT NOT NULL,
+            state TEXT NOT NULL,
+            reason TEXT,
+            -- Starts that count against max_attempts.
+            attempt INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
+            -- All starts; the steps of each are told apart by it.
+            starts INTEGER NOT NULL DEFAULT 0 CHECK (starts >= attempt),
+            queued_at INTEGER NOT NULL,
+            started_at INTEGER,
+            finished_at INTEGER,
+            superseded_by INTEGER,
+            retry_of INTEGER,
+            -- Whether its end says something about its commit, so that the commit needs no other job: it succeeded, failed, was
+            -- skipped or cancelled, or was live already.
+            came_to_verdict INTEGER NOT NULL DEFAULT 0 CHECK (came_to_verdict IN (0, 1)),
+            CONSTRAINT known_cause CHECK (
+                cause = 'push' OR cause = 'manual' OR cause = 'retry' OR cause = 'rollback' OR cause = 'catch-up'),
+            CONSTRAINT known_state CHECK (
+                state = 'queued' OR state = 'running' OR state = 'superseded' OR state = 'succeeded' OR state = 'failed'
+                    OR state = 'cancelled' OR state = 'skipped'),
+            CONSTRAINT verdict_at_end CHECK (came_to_verdict = 0 OR finished_at IS NOT NULL),
+            CONSTRAINT retry_of_another CHECK (retry_of IS NULL OR (retry_of <> id AND cause = 'retry')),
+            CONSTRAINT ended_has_end CHECK ((state IN ('queued', 'running')) = (finished_at IS NULL)),
+            CONSTRAINT ended_has_reason CHECK (state IN ('queued', 'running') OR reason IS NOT NULL),
+            CONSTRAINT running_was_started CHECK (state <> 'running' OR (started_at IS NOT NULL AND starts > 0)),
+            CONSTRAINT queued_is_not_started CHECK (state <> 'queued' OR started_at IS NULL),
+            CONSTRAINT superseded_by_is_superseded CHECK (superseded_by IS NULL OR state = 'superseded'),
+            CONSTRAINT push_has_ref CHECK (cause <> 'push' OR ref IS NOT NULL)
+        ) STRICT;
+        INSERT INTO new_jobs
+            SELECT id, app, repository, ref, commit_id, cause, requested_by, change, delivery, lock_name, state, reason, attempt, starts,
+                queued_at, started_at, finished_at, superseded_by, retry_of, came_to_verdict
+            FROM jobs;
+        DROP TABLE jobs;
+        ALTER TABLE new_jobs RENAME TO jobs;
+        CREATE UNIQUE INDEX jobs_one_running_per_lock ON jobs (lock_name) WHERE state = 'running';
+        -- Not of those that were started: one that was put back after it went live waits beside a newer push.
+        CREATE UNIQUE INDEX jobs_one_queued_per_ref ON jobs (app, ref)
+            WHERE state = 'queued' AND starts = 0 AND cause IN ('push', 'catch-up');
+        -- Every other job that waits.
+        CREATE INDEX jobs_also_queued ON jobs (app, ref)
+            WHERE state = 'queued' AND NOT (starts = 0 AND cause IN ('push', 'catch-up'));
+        CREATE UNIQUE INDEX jobs_one_per_change ON jobs (change, app) WHERE change IS NOT NULL AND cause IN ('push', 'catch-up');
+        CREATE INDEX jobs_queued ON jobs (id) WHERE state = 'queued';
+        CREATE INDEX jobs_by_app ON jobs (app, id);
         CREATE INDEX jobs_verdicts ON jobs (app, ref, finished_at) WHERE came_to_verdict = 1;
         """
 

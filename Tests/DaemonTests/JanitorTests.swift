@@ -20,6 +20,7 @@ import Testing
         try await withHouse(Retention(deliveries: .seconds(86_400), jobs: .seconds(2 * 86_400), logs: .seconds(3 * 86_400))) { house in
             // The newest job of a ref is needed, whatever its age.
             for number in 1...2 as ClosedRange<UInt8> { try await house.deploy(number, at: 0) }
+            try await house.arrive("newest", at: 9 * Self.day)
             #expect(try await house.clean(at: Self.day) == .init())
             #expect(try await house.clean(at: Self.day + 1) == .init(deliveries: 2))
             #expect(try await house.clean(at: 2 * Self.day) == .init())
@@ -36,6 +37,7 @@ import Testing
         try await withHouse(Retention(deliveries: .seconds(86_400))) { house in
             try await house.deploy(1, at: 0)
             try await house.deploy(2, at: Self.day)
+            try await house.arrive("newest", at: 9 * Self.day)
             #expect(try await house.clean(at: Self.day + 1).deliveries == 1)
             #expect(try await house.clean(at: Self.day + 1).deliveries == 0)
             #expect(try await house.clean(at: 2 * Self.day + 1).deliveries == 1)
@@ -62,8 +64,10 @@ import Testing
     func meanwhile() async throws {
         try await withHouse(Retention(deliveries: .seconds(86_400))) { house in
             for number in 0..<1200 { try await house.arrive("old-\(number)", at: 0) }
+            try await house.arrive("newest by then", at: 9 * Self.day)
             async let removed = house.clean(at: 2 * Self.day)
             for number in 0..<50 { try await house.arrive("new-\(number)", at: 2 * Self.day) }
+            try await house.arrive("newest", at: 9 * Self.day)
             #expect(try await removed.deliveries == 1200)
             #expect(try await house.clean(at: 3 * Self.day).deliveries == 0)
             #expect(try await house.clean(at: 3 * Self.day + 1).deliveries == 50)
@@ -76,6 +80,7 @@ import Testing
     func cancelled() async throws {
         try await withHouse(Retention(deliveries: .zero, jobs: .zero, logs: .zero)) { house in
             for number in 1...2 as ClosedRange<UInt8> { try await house.deploy(number, at: 0) }
+            try await house.arrive("newest", at: 9 * Self.day)
             let round = Task {
                 try? await Task.sleep(for: .seconds(60))  // ends at once, because it is cancelled
                 return try await house.clean(at: Self.day)
@@ -93,6 +98,7 @@ import Testing
     func stops() async throws {
         try await withHouse(Retention(deliveries: .zero, jobs: .zero, logs: .zero)) { house in
             try await house.deploy(1, at: 0)
+            try await house.arrive("newest", at: 9 * Self.day)
             house.time.withLock { $0 = Self.day }
             let (beginnings, beginning) = AsyncStream.makeStream(of: Void.self)
             let service = Begun(janitor: house.janitor, beginning: beginning)

@@ -47,10 +47,11 @@ package final class BitternDaemon: Sendable {
     /// Starts it, also again after an end, and waits for `READY=1`.
     /// - Throws: ``ServerDidNotStart`` with its standard error, where it ends before that;
     ///   ``DaemonCrashed``, where the process before was ended by a signal other than SIGKILL, which only tests send.
-    package func start(within limit: Duration = .seconds(20)) async throws {
+    /// - Parameter more: laid over its environment, this time.
+    package func start(_ more: [String: String] = [:], within limit: Duration = .seconds(20)) async throws {
         try throwIfCrashed()
         let before = notify.messages.count
-        let started = try await launch()
+        let started = try await launch(more)
         do {
             try await eventually("READY=1", within: limit) {
                 if let status = started.exitStatus { throw ServerDidNotStart(name: "bittern serve, which \(status),", log: standardError) }

@@ -12,8 +12,8 @@ struct LongHistoryTests {
         WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < 3000)
         INSERT INTO deliveries (id, account, event, request_id, remote_address, received_at, verified, answer, body_hash, body_size, request_key)
             SELECT n, 'acme', 'repo:push', hex(randomblob(16)), '::1', n, 1, 202, randomblob(32), 5, randomblob(16) FROM counted;
-        INSERT INTO refs VALUES (1, 'acme', 'acme/shop', 'refs/heads/main');
-        INSERT INTO changes SELECT id, 1, randomblob(20), randomblob(20), id, id FROM deliveries;
+        INSERT INTO refs VALUES (1, 'acme', 'acme/shop', 'refs/heads/main', 3000);
+        INSERT INTO changes SELECT id, 1, randomblob(20), randomblob(20), id, id, nullif(id - 1, 0) FROM deliveries;
         INSERT INTO jobs (id, app, repository, ref, commit_id, cause, change, delivery, lock_name, state, reason, attempt, starts, queued_at,
                 started_at, finished_at, came_to_verdict)
             SELECT id, 'shop', 'acme/shop', 'refs/heads/main', randomblob(20), 'push', id, id, 'shop', 'failed', 'it did', 1, 1, id, id, id, 1

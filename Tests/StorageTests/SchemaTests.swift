@@ -70,6 +70,7 @@ import Testing
         arguments: [
             "1": "34fc2128482507208f6638db80bb26d5a1dc828d2249d589f333c58add98c1d2",
             "2": "7305ccfbae2a7a42adf9659184981a704671067365ec671c6ca54fc8424ad25b",
+            "3": "54289e49b08df8d10799dd18bf36483bdb943f6a7ab64b72f6a508cd171777f1",
         ])
     func released(version: String, hash: String) throws {
         let database = try DatabaseQueue()
@@ -83,7 +84,7 @@ import Testing
 
     @Test("the last migration is among those")
     func newest() {
-        #expect(Schema.migrator.migrations == ["1", "2"])
+        #expect(Schema.migrator.migrations == ["1", "2", "3"])
     }
 
     private static let tables =

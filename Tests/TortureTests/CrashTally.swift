@@ -2,8 +2,7 @@ import Synchronization
 
 /// Where a daemon may be told to kill itself, as `BITTERN_CRASH_AT` in Sources/Storage/CrashPoint.swift has it.
 struct CrashPlan: Sendable, CustomStringConvertible {
-    /// Verbs of the ledger. Not among them: what no round brings about (`forget`: nothing gets old), and `record`, the one commit that
-    /// promises nothing.
+    /// Verbs of the ledger. Those that no round brings about are played by ``RareCommitTests``.
     static let verbs = [
         "accept", "claim", "order", "releaseBegun", "stepStarted", "stepEnded", "releaseActivated", "finish", "putBack", "requeue",
         "cancelQueued", "retry", "hold", "resume",
