@@ -14,6 +14,10 @@ struct HooksChannel: ServerChildChannel {
     /// How long a connection may be silent between two requests.
     static let idleTimeout: TimeAmount = .seconds(75)
 
+    /// Made by one thread, while others wait: when two event loops take their first connections at the same moment and make this
+    /// generic class both, Swift's runtime can fall over a conformance that is half there (6.3.1; the kill loop saw it once in 300 rounds).
+    private static let decoder: Any.Type = ByteToMessageHandler<HTTPRequestDecoder>.self
+
     let intake: Intake
     let health: HealthCheck
     let trustedProxies: Set<String>
@@ -31,6 +35,7 @@ struct HooksChannel: ServerChildChannel {
             limits.maxHeaderFieldSize = 16 << 10
             limits.maxHeaderListSize = 32 << 10
             limits.maxHeaderFieldCount = 100
+            _ = Self.decoder
             let pipeline = channel.pipeline.syncOperations
             try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(limitConfiguration: limits)))
             try pipeline.addHandler(HooksHandler(self))
