@@ -90,6 +90,7 @@ let package = Package(
             name: "Daemon",
             dependencies: [
                 "ControlAPI", "Domain", "Exec", "Providers", "Storage", "Systemd",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),

@@ -10,6 +10,10 @@ package enum ControlOrder: Sendable, Equatable {
     case hold(app: String, HoldRequest)
     /// Answered with the ``HoldReply`` of what held the app.
     case resume(app: String)
+    /// Answered with the ``JobReply`` of the new job.
+    case rollback(app: String, RollbackRequest)
+    /// Answered with the ``AppReply``.
+    case clearCache(app: String)
 
     package var path: String {
         switch self {
@@ -17,7 +21,22 @@ package enum ControlOrder: Sendable, Equatable {
         case .retry(let job): "/jobs/\(job)/retry"
         case .hold(let app, _): "/apps/\(app)/hold"
         case .resume(let app): "/apps/\(app)/resume"
+        case .rollback(let app, _): "/apps/\(app)/rollback"
+        case .clearCache(let app): "/apps/\(app)/cache/clear"
         }
+    }
+}
+
+/// Where an app is to go back to.
+package struct RollbackRequest: Codable, Sendable, Equatable {
+    /// nil: the good release that was live before.
+    package var release: Int64?
+    /// Whether its pushes are to wait afterwards.
+    package var hold: Bool
+
+    package init(release: Int64?, hold: Bool) {
+        self.release = release
+        self.hold = hold
     }
 }
 

@@ -23,8 +23,11 @@ package struct StatusReply: Codable, Sendable, Equatable {
         @Nullable package var live: ReleaseReply?
         @Nullable package var last_job: JobReply?
         package var held: Bool
+        /// Why its jobs wait that could run otherwise.
+        @Nullable package var waits: String?
 
-        package init(app: String, live: ReleaseReply?, last_job: JobReply?, held: Bool) {
+        package init(app: String, live: ReleaseReply?, last_job: JobReply?, held: Bool, waits: String? = nil) {
+            self.waits = waits
             self.app = app
             self.live = live
             self.last_job = last_job
@@ -54,6 +57,9 @@ package struct AppReply: Codable, Sendable, Equatable {
         tags = app.tags.map(\.pattern)
         root = app.root
         steps = ["fetch", "checkout"] + (app.build + app.preDeploy).map(\.name) + ["activate"] + app.deploy.map(\.name)
+        if !app.releases.restart.isEmpty { steps.append("restart") }
+        if !app.releases.reload.isEmpty { steps.append("reload") }
+        if app.releases.health != nil { steps.append("health") }
     }
 }
 
@@ -75,6 +81,10 @@ package struct JobReply: Codable, Sendable, Equatable {
     @Nullable package var superseded_by: Int64?
     @Nullable package var release: Int64?
     @Nullable package var delivery: String?
+    /// SHA-256 of the app's configuration as it was, without the values of secrets.
+    @Nullable package var configuration_hash: String?
+    /// git's name for all its files together.
+    @Nullable package var tree: String?
     package var steps: [StepReply]
 
     package init(_ job: Job) {
@@ -94,6 +104,8 @@ package struct JobReply: Codable, Sendable, Equatable {
         superseded_by = job.supersededBy
         release = job.release
         delivery = job.delivery.map(String.init)
+        configuration_hash = job.configurationHash.map { Hexadecimal.text(of: $0) }
+        tree = job.tree?.hex
         steps = job.steps.map(StepReply.init)
     }
 }
@@ -124,8 +136,12 @@ package struct ReleaseReply: Codable, Sendable, Equatable {
     package var path: String
     package var state: String
     package var created_at: String
+    @Nullable package var activated_at: String?
+    @Nullable package var failed_at: String?
 
     package init(_ release: Release) {
+        activated_at = release.activatedAt?.rfc3339
+        failed_at = release.failedAt?.rfc3339
         app = release.app
         id = release.id
         commit = release.commit.hex

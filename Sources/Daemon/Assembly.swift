@@ -1,5 +1,6 @@
 package import Domain
 import Exec
+import FoundationEssentials
 import Glibc
 import HummingbirdCore
 import HummingbirdTLS
@@ -62,7 +63,16 @@ package struct Assembly: Sendable {
         let ledger = try Ledger(path: state.ledger)
         let board = StatusBoard(ledger: ledger, notifier: notifier, clock: clock)
         let mirrors = GitMirrors(state: state)
-        let dispatcher = dispatcher(ledger: ledger, reporter: reporter, board: board, state: state, mirrors: mirrors)
+        let group = MultiThreadedEventLoopGroup.singleton
+        let probe = WebProbe(group: group)
+        let systemctl = Systemctl.current(environment: ProcessInfo.processInfo.environment)
+        func runner(_ executor: SerialQueueExecutor) -> ChildRunner {
+            ChildRunner(executor: executor, state: state, mirrors: mirrors, probe: probe, systemctl: systemctl)
+        }
+        let notices = NoticeDesk(
+            configuration: configuration, ledger: ledger, runner: runner(SerialQueueExecutor(label: "notices")), reporter: reporter,
+            state: state)
+        let dispatcher = dispatcher(ledger: ledger, reporter: reporter, board: board, state: state, notices: notices, runner)
         let refusals = RefusalDesk(ledger: ledger, reporter: reporter)
 
         let hooks = try await hooksListeners(inherited.hooks, ledger, refusals, reporter) { dispatcher.accepted($0) }
@@ -78,7 +88,7 @@ package struct Assembly: Sendable {
         let janitor = Janitor(
             retention: configuration.retention, ledger: ledger, state: state, reporter: reporter, clock: clock,
             patience: Self.janitorPatience)
-        try await serve(hooks + control, dispatcher, janitor, herald, reporter)
+        try await serve(hooks + control, dispatcher, [janitor, notices], herald, reporter)
         await refusals.writeDown()
         try ledger.close()
         reporter.stopped()
@@ -89,12 +99,12 @@ package struct Assembly: Sendable {
     /// Services are stopped in the reverse of their order: the dispatcher first, and the listeners, which go on accepting, when it
     /// is done.
     private func serve(
-        _ listeners: [any Listener], _ dispatcher: Dispatcher, _ janitor: Janitor, _ herald: Herald, _ reporter: Reporter
+        _ listeners: [any Listener], _ dispatcher: Dispatcher, _ others: [any Service], _ herald: Herald, _ reporter: Reporter
     ) async throws {
         var quiet = logger
         quiet.logLevel = .critical
         let services: [any Service] =
-            listeners + [dispatcher, janitor, HangUpNotice(reporter: reporter), herald]
+            listeners + [dispatcher] + others + [HangUpNotice(reporter: reporter), herald]
         let group = ServiceGroup(
             configuration: .init(
                 services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
@@ -113,13 +123,14 @@ package struct Assembly: Sendable {
     }
 
     private func dispatcher(
-        ledger: Ledger, reporter: Reporter, board: StatusBoard, state: StateDirectory, mirrors: GitMirrors
+        ledger: Ledger, reporter: Reporter, board: StatusBoard, state: StateDirectory, notices: NoticeDesk,
+        _ runner: (SerialQueueExecutor) -> ChildRunner
     ) -> Dispatcher {
         let workers = (0..<configuration.workers).map { number in
             let executor = SerialQueueExecutor(label: "worker.\(number)")
             return Worker(
-                executor: executor, runner: ChildRunner(executor: executor, state: state, mirrors: mirrors), ledger: ledger,
-                reporter: reporter, clock: clock, progress: { await board.stepStarted($0) })
+                executor: executor, runner: runner(executor), ledger: ledger, reporter: reporter, clock: clock,
+                progress: { await board.stepStarted($0) }, ended: { _ in notices.wake() })
         }
         return Dispatcher(
             configuration: configuration, ledger: ledger, reporter: reporter, statusBoard: board, clock: clock, state: state,

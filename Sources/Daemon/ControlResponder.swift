@@ -69,6 +69,16 @@ struct ControlResponder: Sendable {
                 app(context.parameters.require("app")), ReplyCoding.decode(HoldRequest.self, from: Data(body.readableBytesView)))
         }
         router.post("/apps/:app/resume") { _, context in try await resume(app(context.parameters.require("app"))) }
+        router.get("/apps/:app/releases") { _, context in
+            let app = try app(context.parameters.require("app"))
+            return try Self.reply(try await ledger.releases(of: app.name).filter { $0.state != .building }.map(ReleaseReply.init))
+        }
+        router.post("/apps/:app/rollback") { request, context in
+            let body = try await request.body.collect(upTo: 65536)
+            return try await rollBack(
+                app(context.parameters.require("app")), ReplyCoding.decode(RollbackRequest.self, from: Data(body.readableBytesView)))
+        }
+        router.post("/apps/:app/cache/clear") { _, context in try clearCache(app(context.parameters.require("app"))) }
         return router
     }
 
@@ -78,6 +88,7 @@ struct ControlResponder: Sendable {
         let last = try await ledger.lastJobs(of: names)
         let counts = try await ledger.queueCounts()
         let holds = try await ledger.holds(at: clock.now)
+        let shortages = await dispatcher.shortages
         return try Self.reply(
             StatusReply(
                 version: version, started_at: startedAt.rfc3339, workers: configuration.workers, queued: counts.queued,
@@ -85,7 +96,7 @@ struct ControlResponder: Sendable {
                 apps: names.map { name in
                     .init(
                         app: name, live: live[name].map(ReleaseReply.init), last_job: last[name].map(JobReply.init),
-                        held: holds[name] != nil)
+                        held: holds[name] != nil, waits: shortages[name])
                 }))
     }
 
@@ -146,6 +157,37 @@ struct ControlResponder: Sendable {
         // It may end by itself, and the dispatcher has to know when.
         dispatcher.wake()
         return try Self.reply(HoldReply(hold))
+    }
+
+    private func rollBack(_ app: App, _ request: RollbackRequest) async throws -> Response {
+        let now = clock.now
+        guard let job = try await ledger.rollBack(app: app.name, to: request.release, lock: app.lock, by: nil, at: now) else {
+            guard let release = request.release else {
+                throw Refused(.conflict, "\(app.name) has no good release to go back to; bittern releases \(app.name) lists what is kept")
+            }
+            let isThere = try await ledger.releases(of: app.name).contains { $0.id == release }
+            throw Refused(
+                isThere ? .conflict : .notFound,
+                "release \(release) of \(app.name) " + (isThere ? "failed and is no release to go back to" : "is not there")
+                    + "; bittern releases \(app.name) lists what is kept")
+        }
+        if request.hold {
+            let hold = Hold(app: app.name, heldAt: now, until: nil, reason: "rolled back by job \(job.id)", by: nil)
+            try await ledger.hold(hold)
+            reporter.held(hold)
+        }
+        reporter.rollbackQueued(job)
+        dispatcher.wake()
+        return try Self.reply(JobReply(job))
+    }
+
+    private func clearCache(_ app: App) throws -> Response {
+        do {
+            try ReleaseDirectory.clearCaches(root: app.root)
+        } catch {
+            throw Refused(.conflict, "the caches of \(app.name) could not be removed: \(error)")
+        }
+        return try Self.reply(AppReply(app))
     }
 
     private func resume(_ app: App) async throws -> Response {

@@ -27,6 +27,10 @@ actor Dispatcher: Service {
     /// Somebody does not want to wait for what runs.
     private var isHurried = false
     private var holdEnd: Task<Void, Never>?
+    /// Apps whose jobs wait for space on a disk, and why.
+    private(set) var shortages: [String: String] = [:]
+    private var wakeUp: Task<Void, Never>?
+    private static let pauseForSpace: Duration = .seconds(10)
     private let (wakings, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     private var allIdle: CheckedContinuation<Void, Never>?
 
@@ -64,10 +68,11 @@ actor Dispatcher: Service {
     }
 
     private func dispatch() async {
+        if !idle.isEmpty { await lookForSpace() }
         while !isStopping, let worker = idle.last {
             let claimed: ClaimedJob?
             do {
-                claimed = try await ledger.claim(at: clock.now)
+                claimed = try await ledger.claim(at: clock.now, except: Set(shortages.keys))
             } catch {
                 reporter.ledgerTrouble("no job could be claimed: \(error)")
                 return wakeLater()
@@ -77,6 +82,27 @@ actor Dispatcher: Service {
         }
         // While all are busy nothing can be let go.
         if !idle.isEmpty { await wakeWhenHoldEnds() }
+    }
+
+    /// Which apps must wait because a disk is nearly full: their releases', or Bittern's own, without which nothing can be done.
+    private func lookForSpace() async {
+        let least = configuration.minFree
+        func shortage(at path: String) -> String? {
+            guard let free = FileSystem.free(at: path), free < least else { return nil }
+            return "only \(free >> 20) MB are free at \(path), and min_free wants \(least >> 20) MB"
+        }
+        var found: [String: String] = [:]
+        let own = shortage(at: state.path)
+        for app in configuration.apps { found[app.name] = own ?? shortage(at: app.root) }
+        let isNew = !Set(found.keys).subtracting(shortages.keys).isEmpty
+        if isNew, let (app, sentence) = found.min(by: { $0.key < $1.key }) {
+            let whose = own == nil ? "jobs of \(found.count == 1 ? app : "\(found.count) apps")" : "all jobs"
+            reporter.waitsForSpace("\(whose) wait: \(sentence)")
+        }
+        if found.isEmpty, !shortages.isEmpty { reporter.spaceIsBack() }
+        shortages = found
+        await statusBoard.jobsWait(because: found.values.min())
+        if !found.isEmpty { wakeLater(after: Self.pauseForSpace) }
     }
 
     /// A hold that ends by itself lets jobs go of which nobody else will speak.
@@ -92,9 +118,11 @@ actor Dispatcher: Service {
     }
 
     /// The ledger could not be asked; nobody else will say when it can.
-    private func wakeLater() {
-        Task {
-            try await Task.sleep(for: .seconds(1))
+    private func wakeLater(after delay: Duration = .seconds(1)) {
+        guard wakeUp == nil else { return }
+        wakeUp = Task {
+            try? await Task.sleep(for: delay)  // nobody cancels it
+            wakeUp = nil
             wake()
         }
     }

@@ -28,6 +28,7 @@ struct Intake: Sendable {
         fileprivate let matcher: Matcher
     }
 
+    /// By the path behind `/hooks/`.
     private let doors: [String: Door]
     /// In bytes.
     let bodyLimit: Int
@@ -42,12 +43,19 @@ struct Intake: Sendable {
         configuration: Configuration, ledger: Ledger, refusals: RefusalDesk, reporter: Reporter, clock: WallClock,
         queued: @escaping @Sendable (AcceptedDelivery) -> Void
     ) {
-        doors = configuration.accounts.compactMapValues { account in
-            provider(for: account.kind).map { provider in
-                let apps = configuration.apps.filter { $0.account == account.name }
-                return Door(account: account, provider: provider, matcher: Matcher(apps: apps))
+        var doors: [String: Door] = [:]
+        for account in configuration.accounts.values {
+            guard let provider = provider(for: account.kind) else { continue }
+            let apps = configuration.apps.filter { $0.account == account.name }
+            doors[account.name] = Door(account: account, provider: provider, matcher: Matcher(apps: apps.filter { $0.hookSecrets == nil }))
+            for app in apps {
+                guard let secrets = app.hookSecrets else { continue }
+                var own = account
+                own.hookSecrets = secrets
+                doors["\(account.name)/\(app.name)"] = Door(account: own, provider: provider, matcher: Matcher(apps: [app]))
             }
         }
+        self.doors = doors
         bodyLimit = configuration.hooks.bodyLimit
         self.ledger = ledger
         self.refusals = refusals
@@ -63,10 +71,12 @@ struct Intake: Sendable {
         guard let (account, app) = Self.names(in: request.path) else {
             throw .notFound("nothing is here; webhooks go to /hooks/ACCOUNT")
         }
-        guard let door = doors[account] else {
+        guard let common = doors[account] else {
             throw .notFound("there is no account \"\(SafeText.shown(account, limit: 80))\"; webhooks go to /hooks/ACCOUNT")
         }
-        guard app == nil else { throw .notFound("that app has no hook of its own; send to /hooks/\(door.account.name)") }
+        guard let door = app.map({ doors["\(account)/\($0)"] }) ?? common else {
+            throw .notFound("that app has no hook of its own; send to /hooks/\(common.account.name)")
+        }
         guard request.method == "POST" else { throw .notPost }
         guard Self.isJSON(request.headers["Content-Type"]) else { throw .notJSON }
         if let size = request.announcedSize, size > bodyLimit { throw .tooLarge(bodyLimit) }

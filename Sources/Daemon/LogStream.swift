@@ -22,9 +22,10 @@ struct LogStream: Sendable {
     @concurrent func send(_ write: @concurrent (_ bytes: [UInt8]) async throws -> Void) async throws {
         var position = 0
         while let job = try await ledger.job(job) {
-            while let step = job.steps.first(where: { $0.position == position }) {
+            // Not always the very next: those that go back to a release have their places behind all others.
+            while let step = job.steps.first(where: { $0.position >= position }) {
                 if onlyStep == nil || step.name == onlyStep { try await send(step, write) }
-                position += 1
+                position = step.position + 1
                 if step.state == .running, !follow { break }
             }
             let isOver = job.state.isEnded && !job.steps.contains { $0.position >= position }

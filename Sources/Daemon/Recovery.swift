@@ -18,11 +18,11 @@ struct Recovery: Sendable {
             let leftovers = await endLeftovers(of: job, release)
             if let release, release.state == .building, isLive(release) {
                 // The daemon died between the rename and the ledger's word for it.
-                try await ledger.releaseActivated(job: job.id, app: job.app, at: clock.now)
+                try await ledger.releaseActivated(job.id, app: job.app, at: clock.now)
             }
             let app = configuration.apps.first { $0.name == job.app }
             if let end = job.givenUp(maxAttempts: app?.maxAttempts ?? 1) {
-                try await ledger.finish(job: job.id, end, at: clock.now)
+                try await ledger.finish(job: job.id, end, notices: app?.releases.notices ?? [], at: clock.now)
                 reporter.jobEnded(job, end)
             } else {
                 try await ledger.requeue(job: job.id, at: clock.now)
@@ -33,10 +33,14 @@ struct Recovery: Sendable {
     }
 
     private func endLeftovers(of job: Job, _ release: Release?) async -> Int {
+        // A rollback works on the release of another job, but its processes carry a mark of their own.
         let planned = configuration.apps.first { $0.name == job.app }
             .map { Plan.releaseDirectory(root: $0.root, job: job.id, commit: job.commit) }
-        guard let directory = release?.path ?? planned else { return 0 }
-        return await Leftovers.end(job: job.id, releaseDirectory: directory)
+        var ended = 0
+        for directory in Set([release?.path, planned].compactMap(\.self)) {
+            ended += await Leftovers.end(job: job.id, releaseDirectory: directory)
+        }
+        return ended
     }
 
     private func isLive(_ release: Release) -> Bool {

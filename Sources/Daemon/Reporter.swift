@@ -119,8 +119,38 @@ struct Reporter: Sendable {
         logger.info("job \(job.id) of \(job.app): step \(step) \(outcome.recordedState.rawValue) after \(took.inWords)", metadata: fields)
     }
 
-    func released(_ job: Job, path: String) {
-        event(.releaseActivated, .notice, "\(job.app): \(job.commit.short) is live as release \(job.id)", Self.fields(of: job))
+    func released(_ job: Job, release: Int64) {
+        guard job.cause != .rollback else { return rolledBack(job, to: release) }
+        event(.releaseActivated, .notice, "\(job.app): \(job.commit.short) is live as release \(release)", Self.fields(of: job))
+    }
+
+    func rolledBack(_ job: Job, to release: Int64) {
+        event(.rolledBack, .warning, "\(job.app): release \(release) is live again", Self.fields(of: job))
+    }
+
+    func rollbackQueued(_ job: Job) {
+        event(
+            .jobQueued, .info, "job \(job.id) of \(job.app) queued: rollback to release \(job.release ?? 0)", Self.fields(of: job))
+    }
+
+    func releaseRemoved(_ release: Release) {
+        logger.info("\(release.app): release \(release.id) was removed", metadata: ["app": .string(release.app)])
+    }
+
+    func choreFailed(_ job: Job, _ sentence: String) {
+        logger.warning("after job \(job.id) of \(job.app): \(sentence)", metadata: Self.fields(of: job))
+    }
+
+    func noticeFailed(_ job: Job, _ sentence: String) {
+        logger.warning("a notice of job \(job.id) of \(job.app) failed: \(sentence)", metadata: Self.fields(of: job))
+    }
+
+    func waitsForSpace(_ sentence: String) {
+        logger.warning("\(sentence)")
+    }
+
+    func spaceIsBack() {
+        logger.notice("there is enough space again; jobs go on")
     }
 
     func jobEnded(_ job: Job, _ end: JobEnd) {

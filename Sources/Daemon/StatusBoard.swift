@@ -38,6 +38,13 @@ actor StatusBoard {
         changed()
     }
 
+    /// - Parameter reason: nil: they do not.
+    func jobsWait(because reason: String?) {
+        guard sentence.shortage != reason else { return }
+        sentence.shortage = reason
+        changed()
+    }
+
     /// Something of what the sentence says may be different: what is on the board already, or how many jobs wait.
     ///
     /// Costs next to nothing while a sentence is on its way, and may be called from anywhere.

@@ -12,19 +12,24 @@ actor Worker {
     private let reporter: Reporter
     private let clock: WallClock
     private let progress: @Sendable (StatusSentence.Running) async -> Void
+    private let ended: @Sendable (JobEnd) -> Void
 
     /// The job at hand.
     private var machine: JobMachine?
     private var current: StepID?
     private var isHalted = false
+    /// What is done when a job has ended, and nobody waits for.
+    private var chores: Task<Void, Never>?
 
     /// - Parameters:
     ///   - executor: the queue on which this worker, and the runner if it wants to, does blocking work.
     ///   - progress: told what runs, whenever that changes.
+    ///   - ended: told of every end, when it is in the ledger.
     init(
         executor: SerialQueueExecutor, runner: any StepRunner, ledger: Ledger, reporter: Reporter, clock: WallClock,
-        progress: @escaping @Sendable (StatusSentence.Running) async -> Void
+        progress: @escaping @Sendable (StatusSentence.Running) async -> Void, ended: @escaping @Sendable (JobEnd) -> Void
     ) {
+        self.ended = ended
         self.executor = executor
         self.runner = runner
         self.ledger = ledger
@@ -35,25 +40,31 @@ actor Worker {
 
     /// Runs the job to its end, or until it is put back because the daemon stops.
     func run(_ claimed: ClaimedJob, _ app: App, _ account: Account, environment: [String: String], home: String) async {
-        var errand = Errand(claimed: claimed, app: app, account: account, environment: environment, home: home)
+        var errand = Errand(
+            claimed: claimed, app: app, account: app.credentials.map(account.showing) ?? account, environment: environment, home: home)
         var machine = JobMachine(job: errand.job.id, commit: errand.job.commit, plan: errand.plan)
-        var action = machine.start(at: claimed.firstStep(of: errand.plan))
+        var action = machine.start(at: claimed.firstStep(of: errand.plan), reverting: claimed.reverting)
         if isHalted { _ = machine.halt() }
         self.machine = machine
         reporter.jobStarted(errand.job)
-        let limit = Task { await endAtLimit(app.timeout) }
-        defer { limit.cancel() }
-        while case .run(let position) = action {
-            let outcome = await perform(position, &errand)
-            action = self.machine?.stepEnded(outcome) ?? .nothing
+        var limit = Task { await endAtLimit(app.timeout) }
+        while let position = action.step {
+            if case .revert = action {
+                // Going back has as much time as going forward had.
+                limit.cancel()
+                limit = Task { await endAtLimit(app.timeout) }
+            }
+            action = await perform(position, &errand)
         }
+        limit.cancel()
         self.machine = nil
-        await conclude(errand.job, action)
+        await conclude(errand, action)
     }
 
     /// The daemon stops: the step that runs is ended and its job put back.
     func halt() async {
         isHalted = true
+        chores?.cancel()
         await act(machine?.halt())
     }
 
@@ -74,30 +85,38 @@ actor Worker {
         await runner.stop(current)
     }
 
-    private func perform(_ position: Int, _ errand: inout Errand) async -> StepOutcome {
+    private func perform(_ position: Int, _ errand: inout Errand) async -> JobMachine.Action {
         let order = errand.order(position)
         let began = clock.now
+        let hash = errand.isFirstStep ? order.app.configurationHash : nil
+        errand.isFirstStep = false
         await progress(StatusSentence.Running(app: order.app.name, commit: order.job.commit, step: order.step.name, since: began))
         await durably {
             if order.step.work == .checkout {
                 try await self.ledger.releaseBegun(
-                    job: order.job.id, app: order.app.name, commit: order.job.commit, path: order.releaseDirectory, at: began)
+                    job: order.job.id, app: order.app.name, commit: order.job.commit, path: order.step.release.path, at: began)
             }
             try await self.ledger.stepStarted(
-                job: order.id.job, start: order.id.start, position: order.id.position, name: order.step.name, at: began)
+                job: order.id.job, start: order.id.start, position: order.id.position, name: order.step.name, configurationHash: hash,
+                at: began)
         }
         let outcome = order.step.work == .fetch ? await fetch(order, &errand) : await outcome(of: order)
+        let action = machine?.stepEnded(outcome) ?? .nothing
         let ended = clock.now
+        let end = errand.end(of: order.step, outcome, action)
         await durably {
-            if order.step.work == .activate, outcome == .succeeded {
-                try await self.ledger.releaseActivated(job: order.job.id, app: order.app.name, at: ended)
-            }
             try await self.ledger.stepEnded(
-                job: order.id.job, start: order.id.start, position: order.id.position, outcome: outcome, at: ended)
+                job: order.job, start: order.id.start, position: order.id.position, outcome: outcome, end, at: ended)
         }
         reporter.stepEnded(order.job, step: order.step.name, outcome: outcome, took: ended.since(began))
-        if order.step.work == .activate, outcome == .succeeded { reporter.released(order.job, path: order.releaseDirectory) }
-        return outcome
+        if let release = end.activated {
+            if end.revertedFrom != nil {
+                reporter.rolledBack(order.job, to: release)
+            } else {
+                reporter.released(order.job, release: release)
+            }
+        }
+        return action
     }
 
     /// Fetches until the ``OrderRules`` have made up their mind, and has the job go on with the commit they name.
@@ -118,7 +137,8 @@ actor Worker {
             case .goOn(let commit):
                 errand.job.commit = commit
                 machine?.commit = commit
-                return .succeeded
+                let skips = fetched.facts.flatMap { FilterRules(order.app.filters).skips($0, cause: job.cause) }
+                return skips.map { .concluded($0) } ?? .succeeded
             case .end(let end):
                 return .concluded(end)
             case .fetchAgain:
@@ -146,18 +166,54 @@ actor Worker {
         return await runner.wait(for: order.id)
     }
 
-    private func conclude(_ job: Job, _ action: JobMachine.Action) async {
-        let now = clock.now
+    private func conclude(_ errand: Errand, _ action: JobMachine.Action) async {
+        let (job, now) = (errand.job, clock.now)
         switch action {
         case .end(let end):
-            await durably { try await self.ledger.finish(job: job.id, end, at: now) }
+            let notices = errand.app.releases.notices
+            await durably { try await self.ledger.finish(job: job.id, end, notices: notices, at: now) }
             reporter.jobEnded(job, end)
+            ended(end)
+            guard !isHalted else { return }
+            let chores = Task { await self.tidy(errand, after: end) }
+            self.chores = chores
+            await chores.value
+            self.chores = nil
         case .putBack:
             await durably { try await self.ledger.putBack(job: job.id, at: now) }
             reporter.jobPutBack(job)
-        case .run, .stop, .nothing:
+        case .run, .revert, .stop, .nothing:
             // Only an end or a put-back ends the loop above; the machine's tests enumerate that.
             preconditionFailure("job \(job.id) left its pipeline without an end")
+        }
+    }
+
+    /// Keeps what the next job can use and removes what nobody needs any more. Whatever goes wrong is said, and changes nothing.
+    private func tidy(_ errand: Errand, after end: JobEnd) async {
+        let order = errand.order(0)
+        if let built = errand.plan.steps.first(where: { $0.stage == .checkout }), end.state != .superseded, end.state != .skipped {
+            let wentLive = end.state == .succeeded
+            await trying(order) { try await self.runner.perform(.keepCaches(wentLive: wentLive), after: order.working(on: built)) }
+            if wentLive { await trying(order) { try await self.runner.perform(.prepareTree, after: order) } }
+        }
+        await trying(order) {
+            let releases = try await self.ledger.releases(of: order.app.name)
+            let needed = try await self.ledger.neededReleases(of: order.app.name)
+            for release in ReleaseRetention.removable(releases, keep: order.app.releases.keep, needed: needed) {
+                // What lies elsewhere belongs to a root that is no longer this app's.
+                guard release.path.hasPrefix(order.app.root + "/releases/"), !Task.isCancelled else { continue }
+                try await self.runner.perform(.remove(path: release.path), after: order)
+                try await self.ledger.releaseRemoved(release.id)
+                self.reporter.releaseRemoved(release)
+            }
+        }
+    }
+
+    private func trying(_ order: StepOrder, _ chore: () async throws -> Void) async {
+        do {
+            try await chore()
+        } catch {
+            if !Task.isCancelled { reporter.choreFailed(order.job, "\(error)") }
         }
     }
 
@@ -188,6 +244,8 @@ private struct Errand: Sendable {
     let account: Account
     let environment: [String: String]
     let home: String
+    /// Nothing of this start has run yet.
+    var isFirstStep = true
 
     init(claimed: ClaimedJob, app: App, account: Account, environment: [String: String], home: String) {
         job = claimed.job
@@ -199,20 +257,47 @@ private struct Errand: Sendable {
     }
 
     var plan: Plan {
-        Plan(app: app, job: job, environment: environment, previous: claimed.previous, home: home)
+        Plan(
+            app: app, job: job, environment: environment, previous: claimed.previous, home: home, target: claimed.target,
+            goBack: claimed.goBack)
     }
 
     func order(_ position: Int) -> StepOrder {
-        let plan = plan
-        return StepOrder(
+        StepOrder(
             id: StepID(job: job.id, start: claimed.start, position: position), app: app, account: account, job: job,
-            step: plan.steps[position], releaseDirectory: plan.releaseDirectory, environment: environment, live: claimed.previous)
+            step: plan.allSteps[position],
+            ownDirectory: Plan.releaseDirectory(root: app.root, job: job.id, commit: claimed.job.commit), environment: environment,
+            live: claimed.previous)
+    }
+
+    /// What the end of a step changes beside itself.
+    func end(of step: PlannedStep, _ outcome: StepOutcome, _ action: JobMachine.Action) -> Ledger.StepEnd {
+        var end = Ledger.StepEnd()
+        if step.work == .activate, outcome == .succeeded {
+            end.activated = step.release.release
+            if step.stage == .switchBack { end.revertedFrom = plan.release.release }
+        }
+        if case .revert(_, let reverting) = action { end.reverting = reverting }
+        return end
+    }
+}
+
+extension StepOrder {
+    /// The same order for another step.
+    fileprivate func working(on step: PlannedStep) -> StepOrder {
+        var order = self
+        order.step = step
+        return order
     }
 }
 
 extension ClaimedJob {
     /// Where to begin: at the beginning, or, when the release was live already, after the last step that ended well.
     func firstStep(of plan: Plan) -> Int {
+        let positions = plan.allSteps.indices
+        if reverting != nil {
+            return positions.first { $0 >= plan.steps.count && !succeededSteps.contains($0) } ?? plan.allSteps.count
+        }
         guard isActivated else { return 0 }
         let activate = plan.steps.firstIndex { $0.stage == .activate } ?? 0
         return plan.steps.indices.first { $0 > activate && !succeededSteps.contains($0) } ?? plan.steps.count

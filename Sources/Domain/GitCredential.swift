@@ -14,6 +14,14 @@ extension Account {
         }
     }
 
+    /// The account as an app with credentials of its own uses it.
+    package func showing(_ credentials: Credentials) -> Account {
+        var account = self
+        account.rest = credentials.rest
+        account.ssh = credentials.ssh
+        return account
+    }
+
     /// The only place the credential is given to: scheme, host and port, with a slash behind.
     package var gitBaseURL: String? {
         switch kind {

@@ -29,16 +29,23 @@ package struct Job: Sendable, Equatable {
     package var startedAt: Timestamp?
     package var finishedAt: Timestamp?
     package var supersededBy: Int64?
-    /// The release it made.
+    /// The release it made, or a rollback goes to; it may be gone by now.
     package var release: Int64?
     package var delivery: Int64?
+    /// SHA-256 of what the app's configuration was when it ran.
+    package var configurationHash: [UInt8]?
+    /// The name git gives to all its files together.
+    package var tree: CommitID?
     package var steps: [StepRecord]
 
     package init(
         id: Int64, app: String, repository: String, ref: RefName?, commit: CommitID, cause: Cause, by: String? = nil, state: State,
         reason: String? = nil, attempt: Int = 0, queuedAt: Timestamp, startedAt: Timestamp? = nil, finishedAt: Timestamp? = nil,
-        supersededBy: Int64? = nil, release: Int64? = nil, delivery: Int64? = nil, steps: [StepRecord] = []
+        supersededBy: Int64? = nil, release: Int64? = nil, delivery: Int64? = nil, configurationHash: [UInt8]? = nil,
+        tree: CommitID? = nil, steps: [StepRecord] = []
     ) {
+        self.configurationHash = configurationHash
+        self.tree = tree
         self.id = id
         self.app = app
         self.repository = repository
@@ -130,14 +137,41 @@ package struct Release: Sendable, Equatable {
     package var commit: CommitID
     package var path: String
     package var state: State
+    /// When a step failed on it; it is no release to go back to then, even while it is live.
+    package var failedAt: Timestamp?
+    /// When it went live last.
+    package var activatedAt: Timestamp?
     package var createdAt: Timestamp
 
-    package init(app: String, id: Int64, commit: CommitID, path: String, state: State, createdAt: Timestamp) {
+    package init(
+        app: String, id: Int64, commit: CommitID, path: String, state: State, failedAt: Timestamp? = nil, activatedAt: Timestamp? = nil,
+        createdAt: Timestamp
+    ) {
+        self.failedAt = failedAt
+        self.activatedAt = activatedAt
         self.app = app
         self.id = id
         self.commit = commit
         self.path = path
         self.state = state
         self.createdAt = createdAt
+    }
+}
+
+/// A release as a job puts it live, or goes back to it.
+package struct ReleaseTarget: Sendable, Equatable {
+    /// The number of the job that built it.
+    package var release: Int64
+    package var commit: CommitID
+    /// ROOT/releases/JOB-SHORTSHA
+    package var path: String
+    /// Where its commit came from.
+    package var ref: RefName?
+
+    package init(release: Int64, commit: CommitID, path: String, ref: RefName?) {
+        self.release = release
+        self.commit = commit
+        self.path = path
+        self.ref = ref
     }
 }

@@ -4,71 +4,104 @@
 ///                    start                       stepEnded (last step ok)
 ///        queued ───────────────▶ running(step) ─────────────────────────▶ ended(succeeded)
 ///          │                      │  ▲  │  │
-///          │                      │  └──┘  ├─ stepEnded (failed, limit) ─▶ ended(failed)
+///          │                      │  └──┘  ├─ stepEnded (failed, limit) ─▶ ended(failed), or reverting when it was activated
 ///          │                      │  step   └─ stepEnded (concluded) ─────▶ ended(superseded | skipped)
 ///          │                      │  ok
 ///          │     cancel, halt,    │
 ///          │     jobLimitReached  ▼
-///          │                stopping(step, why) ── stepEnded ── cancel ───▶ ended(cancelled)
-///          │                                          ├──────── job limit ▶ ended(failed)
+///          │                stopping(step, why) ── stepEnded ── cancel ───▶ ended(cancelled), or reverting
+///          │                                          ├──────── job limit ▶ ended(failed), or reverting
 ///          │                                          └──────── halt ─────▶ putBack (queued again)
+///          │                reverting(step, after) ── stepEnded, last ────▶ ended(as it came to it, with what became of the revert)
+///          │                      │  ▲  └─ stepEnded ─┐
+///          │                      │  └────────────────┘ next step, whether or not this one went well
+///          │     halt, limit      ▼
+///          │                stoppingRevert ────────── stepEnded ── halt ──▶ putBack; the next start goes on with it
+///          │                                          └──────── job limit ▶ ended
 ///          ├─ cancel ─────────────────────────────────────────────────────▶ ended(cancelled)
 ///          └─ supersede ──────────────────────────────────────────────────▶ ended(superseded)
 /// ```
 ///
 /// Transitions and the method that makes each:
 ///
-/// - queued → running: ``start(at:)``
+/// - queued → running, reverting: ``start(at:)``
 /// - queued → ended(cancelled): ``cancel()``
 /// - queued → ended(superseded): ``supersede(by:)``
-/// - running → running (next step): ``stepEnded(_:)``
+/// - running → running (next step), reverting: ``stepEnded(_:)``
 /// - running → ended(succeeded | failed | superseded | skipped): ``stepEnded(_:)``
-/// - running → stopping: ``cancel()``, ``halt()``, ``jobLimitReached()``
-/// - stopping → ended(cancelled | failed), queued: ``stepEnded(_:)``
+/// - running → stopping, reverting → stoppingRevert: ``cancel()`` (not while it reverts), ``halt()``, ``jobLimitReached()``
+/// - stopping → ended(cancelled | failed), reverting, queued: ``stepEnded(_:)``
 /// - stopping(halt) → stopping(cancel): ``cancel()``
+/// - reverting, stoppingRevert → reverting, ended, queued: ``stepEnded(_:)``
 ///
-/// What is true in each state: in `queued` nothing of the job runs and no release directory of it is live; in `running(n)` the steps
-/// before n succeeded and n was told to run; in `stopping` a step was told to stop and has not answered; in `ended` nothing runs
-/// and there is a reason. Every event in every state is answered: what cannot happen there changes nothing (``Action/nothing``),
-/// because a cancel, a limit and the end of a step may cross each other on their way here.
+/// What is true in each state: in `queued` nothing of the job runs; in `running(n)` the steps before n succeeded and n was told to run; in
+/// `stopping` and `stoppingRevert` a step was told to stop and has not answered; in `reverting` the job has failed or was cancelled with
+/// its release live, and a step that goes back was told to run; in `ended` nothing runs and there is a reason. Every event in every
+/// state is answered: what cannot happen there changes nothing (``Action/nothing``), because a cancel, a limit and the end of a step
+/// may cross each other on their way here.
 package struct JobMachine: Sendable, Equatable {
     /// What the caller must do after an event; the machine itself does nothing.
     package enum Action: Sendable, Equatable {
         case run(step: Int)
+        /// The job comes to this end, but first goes back to the release before: write it down and run the step.
+        case revert(step: Int, after: JobEnd)
         case stop(step: Int)
         case end(JobEnd)
         /// Queue the job again; this attempt does not count.
         case putBack
         case nothing
+
+        /// The step to run, whichever way it goes.
+        package var step: Int? {
+            switch self {
+            case .run(let step), .revert(let step, _): step
+            case .stop, .end, .putBack, .nothing: nil
+            }
+        }
     }
 
     private enum State: Sendable, Equatable {
         case queued
         case running(step: Int)
         case stopping(step: Int, why: Stop)
+        case reverting(step: Int, Revert)
+        case stoppingRevert(step: Int, Revert, why: Stop)
         case ended
     }
 
     private enum Stop: Sendable, Equatable { case cancel, jobLimit, halt }
 
+    /// How the job will end, and what went wrong on the way back.
+    fileprivate struct Revert: Sendable, Equatable {
+        let end: JobEnd
+        var switchedBack = false
+        var trouble: String?
+    }
+
     private var state = State.queued
     package let job: Int64
     /// For the reasons; of an annotated tag it is known only after the fetch.
     package var commit: CommitID
+    private let plan: Plan
     private let steps: [PlannedStep]
-    private let timeout: Duration
 
     package init(job: Int64, commit: CommitID, plan: Plan) {
         self.job = job
         self.commit = commit
-        steps = plan.steps
-        timeout = plan.timeout
+        self.plan = plan
+        steps = plan.allSteps
     }
 
     /// A worker claimed the job. `step` is 0, or the first one that had not ended when a daemon died with the job activated.
-    package mutating func start(at step: Int = 0) -> Action {
+    ///
+    /// - Parameter end: how a job ends that was going back to the release before; `step` is one of those then.
+    package mutating func start(at step: Int = 0, reverting end: JobEnd? = nil) -> Action {
         guard case .queued = state else { return .nothing }
-        guard step < steps.count else { return end(succeeded) }
+        if let end {
+            let revert = Revert(end: end, switchedBack: step > plan.steps.count)
+            return step < steps.count ? run(step, revert) : conclude(revert)
+        }
+        guard step < plan.steps.count else { return self.end(succeeded) }
         state = .running(step: step)
         return .run(step: step)
     }
@@ -82,10 +115,14 @@ package struct JobMachine: Sendable, Equatable {
             return runningStepEnded(step, outcome)
         case .stopping(let step, let why):
             return stoppedStepEnded(step, outcome, why)
+        case .reverting(let step, let revert):
+            return revertStepEnded(step, outcome, revert)
+        case .stoppingRevert(let step, let revert, let why):
+            return stoppedRevertEnded(step, outcome, revert, why)
         }
     }
 
-    /// Somebody wants the job gone.
+    /// Somebody wants the job gone. One that goes back already is on its way out.
     package mutating func cancel() -> Action {
         switch state {
         case .queued:
@@ -96,14 +133,17 @@ package struct JobMachine: Sendable, Equatable {
         case .stopping(let step, .halt):
             state = .stopping(step: step, why: .cancel)
             return .nothing
-        case .stopping, .ended:
+        case .stopping, .reverting, .stoppingRevert, .ended:
             return .nothing
         }
     }
 
     /// Whether a step was told to stop, so that none must be started.
     package var isStopping: Bool {
-        if case .stopping = state { true } else { false }
+        switch state {
+        case .stopping, .stoppingRevert: true
+        case .queued, .running, .reverting, .ended: false
+        }
     }
 
     /// A newer job of the same app and ref takes its place in the queue; a running job is never superseded by a push.
@@ -112,7 +152,7 @@ package struct JobMachine: Sendable, Equatable {
         return end(.superseded(by: newer))
     }
 
-    /// The job's `timeout` has passed since it started.
+    /// The job's `timeout` has passed since it started, or since it began to go back.
     package mutating func jobLimitReached() -> Action {
         stop(.jobLimit)
     }
@@ -123,15 +163,24 @@ package struct JobMachine: Sendable, Equatable {
     }
 
     private mutating func stop(_ why: Stop) -> Action {
-        guard case .running(let step) = state else { return .nothing }
-        state = .stopping(step: step, why: why)
-        return .stop(step: step)
+        switch state {
+        case .running(let step):
+            state = .stopping(step: step, why: why)
+            return .stop(step: step)
+        case .reverting(let step, let revert):
+            state = .stoppingRevert(step: step, revert, why: why)
+            return .stop(step: step)
+        case .queued, .stopping, .stoppingRevert, .ended:
+            return .nothing
+        }
     }
+
+    // MARK: Forward
 
     private mutating func runningStepEnded(_ step: Int, _ outcome: StepOutcome) -> Action {
         if case .concluded(let conclusion) = outcome { return end(conclusion) }
-        if let failure = outcome.failure(ofStep: steps[step].name) { return end(failed(failure, at: step)) }
-        guard step + 1 < steps.count else { return end(succeeded) }
+        if let failure = outcome.failure(ofStep: steps[step].name) { return fail(JobEnd(.failed, failure), done: step) }
+        guard step + 1 < plan.steps.count else { return end(succeeded) }
         state = .running(step: step + 1)
         return .run(step: step + 1)
     }
@@ -141,11 +190,10 @@ package struct JobMachine: Sendable, Equatable {
         let done = outcome == .succeeded ? step + 1 : step
         switch why {
         case .cancel:
-            return end(JobEnd(.cancelled, "cancelled during step \"\(steps[step].name)\"" + afterActivation(done)))
+            return fail(JobEnd(.cancelled, "cancelled during step \"\(steps[step].name)\""), done: done)
         case .jobLimit:
-            let limit = StepOutcome.exceeded(.job(timeout)).failure(ofStep: steps[step].name) ?? ""
-            return end(failed(limit, at: done))
-        case .halt where step == steps.count - 1 && outcome == .succeeded:
+            return fail(JobEnd(.failed, limit(at: step)), done: done)
+        case .halt where step == plan.steps.count - 1 && outcome == .succeeded:
             // The last step was quicker than the order to stop: nothing is left to do again.
             return end(succeeded)
         case .halt:
@@ -154,23 +202,73 @@ package struct JobMachine: Sendable, Equatable {
         }
     }
 
+    private func limit(at step: Int) -> String {
+        StepOutcome.exceeded(.job(plan.timeout)).failure(ofStep: steps[step].name) ?? ""
+    }
+
+    /// A release that went live goes back or stays live; the reason must not let anybody believe otherwise.
+    ///
+    /// - Parameter done: how many steps had succeeded.
+    private mutating func fail(_ failure: JobEnd, done: Int) -> Action {
+        guard plan.steps[..<done].contains(where: { $0.stage == .activate }) else { return end(failure) }
+        switch plan.onFailure {
+        case .keep: return end(failure.adding("release \(plan.release.release) stays live"))
+        case .stuck: return end(failure.adding("release \(plan.release.release) stays live, for there is no good one to go back to"))
+        case .goBack:
+            let first = run(plan.steps.count, Revert(end: failure))
+            return first.step.map { .revert(step: $0, after: failure) } ?? first
+        }
+    }
+
+    // MARK: Back
+
+    private mutating func run(_ step: Int, _ revert: Revert) -> Action {
+        state = .reverting(step: step, revert)
+        return .run(step: step)
+    }
+
+    private mutating func revertStepEnded(_ step: Int, _ outcome: StepOutcome, _ revert: Revert) -> Action {
+        let revert = revert.noting(outcome, of: steps[step])
+        // Nothing of the old release may be started while the new one is live.
+        guard revert.switchedBack, step + 1 < steps.count else { return conclude(revert) }
+        return run(step + 1, revert)
+    }
+
+    private mutating func stoppedRevertEnded(_ step: Int, _ outcome: StepOutcome, _ revert: Revert, _ why: Stop) -> Action {
+        if why == .halt, outcome != .succeeded || step + 1 < steps.count {
+            state = .queued
+            return .putBack
+        }
+        return conclude(revert.noting(why == .jobLimit && outcome != .succeeded ? .exceeded(.job(plan.timeout)) : outcome, of: steps[step]))
+    }
+
+    private mutating func conclude(_ revert: Revert) -> Action {
+        guard case .goBack(let target) = plan.onFailure else { return end(revert.end) }
+        guard revert.switchedBack else {
+            let trouble = revert.trouble.map { ": " + $0 } ?? ""
+            return end(revert.end.adding("release \(plan.release.release) stays live, because going back failed\(trouble)"))
+        }
+        let trouble = revert.trouble.map { ", but " + $0 } ?? ""
+        return end(revert.end.adding("rolled back to release \(target.release)\(trouble)"))
+    }
+
     private mutating func end(_ end: JobEnd) -> Action {
         state = .ended
         return .end(end)
     }
 
-    private var succeeded: JobEnd { JobEnd(.succeeded, "\(commit.short) is live as release \(job)") }
-
-    private func failed(_ reason: String, at done: Int) -> JobEnd {
-        JobEnd(.failed, reason + afterActivation(done))
+    private var succeeded: JobEnd {
+        JobEnd(.succeeded, "\(commit.short) is live \(plan.isRollback ? "again " : "")as release \(plan.release.release)")
     }
+}
 
-    /// A release that went live stays live; the reason must not let anybody believe otherwise.
-    ///
-    /// - Parameter done: how many steps had succeeded.
-    private func afterActivation(_ done: Int) -> String {
-        let activated = steps[..<done].contains { $0.stage == .activate }
-        return activated ? "; release \(job) stays live" : ""
+extension JobMachine.Revert {
+    /// The first trouble is the one to tell.
+    fileprivate func noting(_ outcome: StepOutcome, of step: PlannedStep) -> Self {
+        var revert = self
+        if step.stage == .switchBack { revert.switchedBack = outcome == .succeeded }
+        revert.trouble = trouble ?? outcome.failure(ofStep: step.name)
+        return revert
     }
 }
 
@@ -189,6 +287,11 @@ package struct JobEnd: Sendable, Equatable {
         self.reason = reason
         isVerdict = state != .superseded
         supersededBy = nil
+    }
+
+    /// The same end with more to its reason.
+    func adding(_ more: String) -> JobEnd {
+        JobEnd(state, reason + "; " + more, isVerdict: isVerdict, supersededBy: supersededBy)
     }
 
     package static func superseded(by job: Int64) -> JobEnd {

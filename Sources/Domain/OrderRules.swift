@@ -25,11 +25,14 @@ package struct OrderRules: Sendable, Equatable {
         package var commitIsStrictAncestorOfLive: Bool
         /// Whether the ref was there at an earlier fetch.
         package var refWasKnown: Bool
+        /// What H holds; nil when the ref is gone.
+        package var facts: CommitFacts?
 
         package init(
             head: CommitID?, headObject: CommitID?, commit: CommitID?, headIsStrictAncestorOfCommit: Bool = false,
-            commitIsStrictAncestorOfLive: Bool = false, refWasKnown: Bool = true
+            commitIsStrictAncestorOfLive: Bool = false, refWasKnown: Bool = true, facts: CommitFacts? = nil
         ) {
+            self.facts = facts
             self.refWasKnown = refWasKnown
             self.head = head
             self.headObject = headObject

@@ -18,8 +18,11 @@ package struct StatusSentence: Sendable, Equatable {
     package var running: [Running]
     package var queued: Int
     package var isStopping: Bool
+    /// Why jobs wait that could run; nil: they need not.
+    package var shortage: String?
 
-    package init(running: [Running], queued: Int, isStopping: Bool) {
+    package init(running: [Running], queued: Int, isStopping: Bool, shortage: String? = nil) {
+        self.shortage = shortage
         self.running = running
         self.queued = queued
         self.isStopping = isStopping
@@ -31,6 +34,7 @@ package struct StatusSentence: Sendable, Equatable {
         guard !running.isEmpty || queued > 0 else { return prefix + (isStopping ? "nothing runs" : "ready, nothing to do") }
         let jobs = running.map { "\($0.app) \($0.step) \($0.commit.short) (\(now.since($0.since).wholeMilliseconds / 1000) s)" }
         let list = jobs.isEmpty ? "" : ": " + jobs.joined(separator: ", ")
-        return prefix + "\(running.count) running, \(queued) queued" + list
+        let waiting = shortage.map { queued > 0 ? "; jobs wait, \($0)" : "" } ?? ""
+        return prefix + "\(running.count) running, \(queued) queued" + list + waiting
     }
 }

@@ -48,7 +48,7 @@ package enum StepLimit: Sendable, Equatable {
 
 extension StepOutcome {
     /// Why the job failed, as a phrase without full stop; nil when the step did not fail.
-    func failure(ofStep name: String) -> String? {
+    package func failure(ofStep name: String) -> String? {
         switch self {
         case .succeeded, .fetched, .concluded: nil
         case .exited(let status): "step \"\(name)\" exited with status \(status)\(Self.hint(forStatus: status))"
@@ -57,7 +57,7 @@ extension StepOutcome {
         case .exceeded(.job(let limit)): "the job ran longer than its limit of \(limit.inWords); it was in step \"\(name)\""
         case .exceeded(.silence(let limit)): "step \"\(name)\" wrote nothing for \(limit.inWords) and was ended"
         case .stopped: "step \"\(name)\" was stopped"
-        case .failed(let reason): "\(name): \(SafeText.shown(reason))"
+        case .failed(let reason): "\(name == "health" ? "health check" : name): \(SafeText.shown(reason))"
         }
     }
 

@@ -10,12 +10,18 @@ package actor ChildRunner: StepRunner {
 
     private let state: StateDirectory
     private let mirrors: GitMirrors
+    private let probe: any HealthProbe
+    private let systemctl: Systemctl
     private var running: [StepID: Task<StepOutcome, Never>] = [:]
 
-    package init(executor: SerialQueueExecutor, state: StateDirectory, mirrors: GitMirrors) {
+    package init(
+        executor: SerialQueueExecutor, state: StateDirectory, mirrors: GitMirrors, probe: any HealthProbe, systemctl: Systemctl
+    ) {
         self.executor = executor
         self.state = state
         self.mirrors = mirrors
+        self.probe = probe
+        self.systemctl = systemctl
     }
 
     package func start(_ order: StepOrder) {
@@ -57,44 +63,97 @@ package actor ChildRunner: StepRunner {
     }
 
     private func perform(_ order: StepOrder, log: StepLog) async throws -> StepOutcome {
-        let release = ReleaseDirectory(root: order.app.root, path: order.releaseDirectory)
         switch order.step.work {
         case .fetch:
             return try await mirrors.fetch(order, log: log)
         case .checkout:
-            try release.create(umask: order.app.umask)
-            let outcome = try await mirrors.checkout(order, into: release.path, log: log)
-            if outcome == .succeeded { try release.writeRevision(order.job.commit, umask: order.app.umask) }
-            return outcome
+            // Not while the tree for it, or a cache, is being made.
+            return try await mirrors.taking(order.app.root) { try await checkout(order, log: log) }
         case .activate:
-            try release.activate()
-            log.append(line: "\(order.app.root)/current -> releases/\(order.job.id)-\(order.job.commit.short)")
+            try order.release.activate()
+            let target = FileSystem.target(ofLink: order.app.root + "/current") ?? ""
+            log.append(line: "\(order.app.root)/current -> \(target)")
             return .succeeded
         case .command(let step):
             try state.prepareHome(app: order.app.name)
             return await StepSupervisor(order.shell(step), limits: order.limits, log: log).run()
+        case .units(let units, let reload):
+            return try await systemctl.run(reload ? .reload : .restart, units, log: log)
+        case .health(let health, let command):
+            return await HealthWatch(health: health, probe: probe, log: log).run { limit in
+                await StepSupervisor(order.shell(command), limits: .init(step: limit, silence: nil), log: log).run()
+            }
+        }
+    }
+
+    private func checkout(_ order: StepOrder, log: StepLog) async throws -> StepOutcome {
+        let outcome = try await GitTree(mirrors: mirrors, order: order, log: log).checkout()
+        guard outcome == .succeeded else { return outcome }
+        let (release, settings) = (order.release, order.app.releases)
+        try release.link(settings.shared)
+        try release.takeCaches(settings.cache)
+        try release.writeRevision(order.job.commit, umask: order.app.umask)
+        if let directory = settings.directory, !FileSystem.isDirectory(release.path + "/" + directory) {
+            return .failed(reason: "there is no directory \(directory) in the commit (directory)")
+        }
+        return .succeeded
+    }
+
+    // MARK: Chores
+
+    package func perform(_ chore: Chore, after order: StepOrder) async throws {
+        switch chore {
+        case .keepCaches(let wentLive):
+            let names = order.app.releases.cache
+            guard !names.isEmpty else { return }
+            try await mirrors.taking(order.app.root) {
+                guard wentLive else { return try order.release.giveCachesBack(names) }
+                for command in try order.release.copyCaches(names, environment: [:]) {
+                    let outcome = try await ChildProcess.run(command) { _ in }
+                    guard outcome == .succeeded else { throw ExecError(.file, "the caches of \(order.app.name) could not be copied") }
+                }
+            }
+        case .prepareTree:
+            let log = try StepLog(path: "/dev/null", mask: LogMask(secrets: []), limit: 0)
+            defer { log.close() }
+            try await mirrors.taking(order.app.root) {
+                try await GitTree(mirrors: mirrors, order: order, log: log).prepareSpare()
+            }
+        case .remove(let path):
+            let release = ReleaseDirectory(root: order.app.root, path: path)
+            try release.discard()
+        case .notify(let command, let name):
+            try state.prepareHome(app: order.app.name)
+            let log = try StepLog(
+                path: state.prepareNoticeLog(job: order.job.id, name: name), mask: LogMask(secrets: order.secrets),
+                limit: order.app.logLimit)
+            defer { log.close() }
+            let outcome = await StepSupervisor(order.shell(command), limits: .init(step: .seconds(60), silence: nil), log: log).run()
+            guard outcome == .succeeded else {
+                throw ExecError(.file, outcome.failure(ofStep: name) ?? "\(name) did not succeed")
+            }
         }
     }
 }
 
 extension StepOrder {
-    /// The step's command as a process: the shell, with the umask the app asks for and the job's mark.
+    /// The command as a process: the shell, with the umask the app asks for, the job's mark, and no core dumps, which would hold secrets.
     func shell(_ step: StepCommand) -> Command {
         var environment = step.environment
         for (name, secret) in step.secrets {
             environment[name] = secret.withBytes { String(decoding: $0, as: UTF8.self) }
         }
-        let mark = JobMark(job: job.id, releaseDirectory: releaseDirectory)
-        return Self.withUmask(app.umask, "/bin/sh", ["-euc", step.script], environment, directory: releaseDirectory, mark: mark)
+        return Self.withUmask(
+            app.umask, "/bin/sh", ["-euc", step.script], environment, directory: step.directory, mark: mark, dumpsCore: false)
     }
 
     /// A program under a umask, and with a mark if there is one; the shell in front of it replaces itself, so the program has both
     /// before it can start anything.
     static func withUmask(
         _ umask: UInt16, _ program: String, _ arguments: [String], _ environment: [String: String], directory: String?,
-        mark: JobMark? = nil
+        mark: JobMark? = nil, dumpsCore: Bool = true
     ) -> Command {
-        let commands = ["umask 0\(String(umask, radix: 8))", mark?.script, "exec \"$0\" \"$@\""]
+        let commands = ["umask 0\(String(umask, radix: 8))", dumpsCore ? nil : "ulimit -c 0", mark?.script, "exec \"$0\" \"$@\""]
         let script = commands.compactMap(\.self).joined(separator: "; ")
         return Command("/bin/sh", ["-c", script, program] + arguments, environment: environment, directory: directory, mark: mark)
     }
@@ -105,6 +164,6 @@ extension StepOrder {
 
     /// Whatever must not be seen in this step's output: all the app and its account have, whether or not this step got it.
     var secrets: [Secret] {
-        Array(app.secrets.values) + account.hookSecrets + account.gitSecrets
+        Array(app.secrets.values) + account.hookSecrets + (app.hookSecrets ?? []) + account.gitSecrets
     }
 }

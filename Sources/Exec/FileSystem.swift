@@ -107,6 +107,36 @@ package enum FileSystem {
         }
     }
 
+    /// Copies a regular file to a new one; false when there is none.
+    static func copyFile(_ path: String, to target: String) throws -> Bool {
+        let source = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+        guard source >= 0 else {
+            if errno == ENOENT { return false }
+            throw ExecError.file("cannot read \(path)")
+        }
+        defer { close(source) }
+        guard unlink(target) == 0 || errno == ENOENT else { throw ExecError.file("cannot replace \(target)") }
+        let copy = open(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard copy >= 0 else { throw ExecError.file("cannot write \(target)") }
+        defer { close(copy) }
+        while true {
+            let count = bittern_copy_file_range(source, copy, 1 << 30)
+            if count == 0 { return true }
+            guard count > 0 || errno == EINTR else { throw ExecError.file("cannot copy \(path)") }
+        }
+    }
+
+    /// Bytes that an ordinary user may still write where `path` is, or where its nearest directory is; nil when nobody can tell.
+    package static func free(at path: String) -> Int? {
+        var status = statvfs()
+        var path = path
+        while statvfs(path, &status) != 0 {
+            guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return nil }
+            path = String(path[..<slash])
+        }
+        return Int(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
+    }
+
     /// What a symbolic link names; nil when there is no link.
     package static func target(ofLink path: String) -> String? {
         var buffer = [CChar](repeating: 0, count: 4096)

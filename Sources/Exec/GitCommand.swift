@@ -42,6 +42,58 @@ package struct GitCommand: Sendable {
         git(["--git-dir=" + mirror, "rev-parse", "--quiet", "--verify", "--end-of-options", name])
     }
 
+    /// Prints the commit that `local` stands for, its tree, and its message, each behind a newline.
+    package func facts(of local: String, mirror: String) -> Command {
+        git(["--git-dir=" + mirror, "log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%H%n%T%n%B", local, "--"])
+    }
+
+    /// Prints the names of the files that differ between two commits, a NUL behind each.
+    package func changedFiles(_ one: CommitID, _ other: CommitID, mirror: String) -> Command {
+        git(["--git-dir=" + mirror, "diff-tree", "-r", "-z", "--name-only", "--no-renames", one.hex, other.hex])
+    }
+
+    /// Prints the entries of a commit that have this mode, as ls-tree does, a NUL behind each. Nearly all of a tree are files, so only
+    /// the others leave the pipe.
+    package func entries(of commit: String, mode: String, mirror: String) -> Command {
+        let script = "\"$0\" \"$@\" | LC_ALL=C grep -z '^\(mode) ' || :"
+        let arguments = ["-c", script, Self.executable, "--git-dir=" + mirror, "ls-tree", "-r", "-z", "--full-tree", commit]
+        return Command("/bin/sh", arguments, environment: fixedEnvironment)
+    }
+
+    /// Prints what a file of git's own form holds: `key`, a newline, `value`, NUL.
+    package func settings(in file: String) -> Command {
+        git(["config", "--file", file, "--null", "--list"])
+    }
+
+    /// Fetches all branches and tags; of a submodule nobody knows which of them holds its commit.
+    package func fetchAll(mirror: String) -> Command {
+        git([
+            "--git-dir=" + mirror, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--force",
+            "--prune",
+            "--end-of-options", cloneURL, "+refs/heads/*:refs/bittern/all/heads/*", "+refs/tags/*:refs/bittern/all/tags/*",
+        ])
+    }
+
+    /// Fetches one commit that no branch holds any more, where the server gives it away.
+    package func fetch(commit: String, mirror: String) -> Command {
+        git([
+            "--git-dir=" + mirror, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
+            "--end-of-options", cloneURL, "\(commit):refs/bittern/keep/\(commit)",
+        ])
+    }
+
+    /// Brings the commit's large files into the mirror, then into the tree in the place of their pointers.
+    package func largeFiles(_ commit: String, tree: String, index: String, mirror: String, umask: UInt16) -> [Command] {
+        var environment = fixedEnvironment
+        environment["GIT_DIR"] = mirror
+        environment["GIT_WORK_TREE"] = tree
+        environment["GIT_INDEX_FILE"] = index
+        environment["GIT_LFS_SKIP_SMUDGE"] = "0"
+        return [["lfs", "fetch", "origin", commit], ["lfs", "checkout"]].map { words in
+            StepOrder.withUmask(umask, Self.executable, words, environment, directory: tree)
+        }
+    }
+
     /// Prints the object each name stands for, a line each, up to the first that is not in the mirror; then it fails. The names are
     /// our own and hexadecimal: of several names git 2.39 takes `--end-of-options` for one.
     package func resolve(_ names: [String], mirror: String) -> Command {
@@ -53,7 +105,8 @@ package struct GitCommand: Sendable {
         git(["--git-dir=" + mirror, "merge-base", "--is-ancestor", one.hex, other.hex])
     }
 
-    /// Writes all files of the commit into the empty directory `tree`; `index` is a file nobody else uses.
+    /// Brings `tree` to hold all files of the commit. `index` says what it holds before, where it is there, and only what differs is
+    /// written; nobody else uses it.
     package func checkout(_ commit: String, tree: String, index: String, mirror: String, umask: UInt16) -> Command {
         let arguments = ["--git-dir=" + mirror, "--work-tree=" + tree, "read-tree", "--reset", "-u", commit]
         var environment = fixedEnvironment
@@ -99,6 +152,8 @@ package struct GitCommand: Sendable {
 
     private var settings: [(key: String, value: String)] {
         var settings = [
+            // For git-lfs, which wants a remote of that name.
+            ("remote.origin.url", cloneURL),
             ("core.hooksPath", "/dev/null"), ("core.fsmonitor", "false"), ("credential.helper", ""),
             ("gc.auto", "0"), ("maintenance.auto", "false"), ("advice.detachedHead", "false"),
             // A redirect would lead to a server the configuration does not name.

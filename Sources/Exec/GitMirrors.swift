@@ -26,7 +26,7 @@ package struct GitMirrors: Sendable {
         }
     }
 
-    private func initialise(_ mirror: String, _ git: GitCommand, _ log: StepLog) async throws {
+    func initialise(_ mirror: String, _ git: GitCommand, _ log: StepLog) async throws {
         // HEAD is what git writes when the rest is there.
         guard FileSystem.kind(of: mirror + "/HEAD") == nil else { return }
         // What an interrupted beginning left would look like a repository to git, but not be one.
@@ -40,13 +40,13 @@ package struct GitMirrors: Sendable {
     ) async throws -> StepOutcome {
         let began = ContinuousClock.now
         let local = Self.localName(of: ref)
-        let wasKnown = try await GitRun.run(git.exists(local, mirror: mirror), log: nil).outcome == .succeeded
+        let wasKnown = try await isKnown(local, git, mirror)
         var retry = FetchRetry()
         log.append(line: "fetch \(ref.full) from \(order.app.cloneURL)")
         while true {
             let run = try await GitRun.run(git.fetch(ref, into: local, mirror: mirror), log: log)
             if Task.isCancelled { return .stopped }
-            if run.outcome == .succeeded { return .fetched(try await look(at: local, wasKnown: wasKnown, order, git, mirror)) }
+            if run.outcome == .succeeded { return .fetched(try await look(at: local, wasKnown: wasKnown, order, git, mirror, log)) }
             let answer = GitAnswer(output: run.masked(order.secrets), account: order.account.name, host: Self.host(of: order.app.cloneURL))
             if answer.trouble == .missing {
                 return .fetched(OrderRules.Fetched(head: nil, headObject: nil, commit: nil, refWasKnown: wasKnown))
@@ -59,53 +59,72 @@ package struct GitMirrors: Sendable {
         }
     }
 
-    /// How the job's commit stands to the ref as it was just fetched, and to what is live.
+    /// What a ref of our own names, read from git's file: a process less. nil where somebody had git pack its refs.
+    private static func object(of local: String, _ mirror: String) -> CommitID? {
+        guard let file = try? SmallFile.read(mirror + "/" + local, limit: 256) else { return nil }  // not there: git knows
+        return CommitID(String(decoding: file.bytes.prefix { $0 != 0x0A }, as: UTF8.self))
+    }
+
+    private func isKnown(_ local: String, _ git: GitCommand, _ mirror: String) async throws -> Bool {
+        if Self.object(of: local, mirror) != nil { return true }
+        return try await GitRun.run(git.exists(local, mirror: mirror), log: nil).outcome == .succeeded
+    }
+
+    /// How the job's commit stands to the ref as it was just fetched, and to what is live; and what the head holds.
     private func look(
-        at local: String, wasKnown: Bool, _ order: StepOrder, _ git: GitCommand, _ mirror: String
+        at local: String, wasKnown: Bool, _ order: StepOrder, _ git: GitCommand, _ mirror: String, _ log: StepLog
     ) async throws -> OrderRules.Fetched {
-        // All in one process; the commit comes last, because git stops at the first name it does not know.
-        let names = [local, local + "^{commit}", order.job.commit.hex + "^{commit}"]
-        let run = try await GitRun.run(git.resolve(names, mirror: mirror), log: nil)
-        let found = run.text.split(separator: "\n").compactMap { CommitID($0) }
-        guard found.count >= 2 else {
+        let run = try await GitRun.run(git.facts(of: local, mirror: mirror), log: nil)
+        let lines = run.text.split(separator: "\n", maxSplits: 2, omittingEmptySubsequences: false)
+        guard lines.count == 3, let head = CommitID(lines[0]), let tree = CommitID(lines[1]) else {
             throw ExecError(.git, "git does not know what it just fetched: \(SafeText.shown(run.text, limit: 200))")
         }
+        var object = Self.object(of: local, mirror)
+        if object == nil { object = try await resolve(local, git, mirror) }
+        let isHead = order.job.commit == head || order.job.commit == object
         var fetched = OrderRules.Fetched(
-            head: found[1], headObject: found[0], commit: found.count > 2 ? found[2] : nil, refWasKnown: wasKnown)
+            head: head, headObject: object, commit: isHead ? head : try await resolve(order.job.commit.hex + "^{commit}", git, mirror),
+            refWasKnown: wasKnown, facts: CommitFacts(tree: tree, message: String(lines[2])))
         guard let commit = fetched.commit else { return fetched }
         func isStrictAncestor(_ one: CommitID, of other: CommitID) async throws -> Bool {
             guard one != other else { return false }
             return try await GitRun.run(git.isAncestor(one, of: other, mirror: mirror), log: nil).outcome == .succeeded
         }
-        fetched.headIsStrictAncestorOfCommit = try await isStrictAncestor(found[1], of: commit)
+        fetched.headIsStrictAncestorOfCommit = try await isStrictAncestor(head, of: commit)
         if order.job.ref?.kind == .tag, let live = order.live {
             fetched.commitIsStrictAncestorOfLive = try await isStrictAncestor(commit, of: live)
+        }
+        if commit == head, FilterRules(order.app.filters).needsChangedFiles {
+            fetched.facts?.changed = try await changedFiles(order.live, head, git, mirror, log)
         }
         return fetched
     }
 
-    /// Writes exactly the job's commit into an empty directory.
-    func checkout(_ order: StepOrder, into tree: String, log: StepLog) async throws -> StepOutcome {
-        let mirror = path(of: order.app)
-        let git = try command(for: order)
-        let index = "\(mirror)/index-\(order.job.id)"
-        defer { unlink(index) }
-        log.append(line: "checkout \(order.job.commit.hex) into \(tree)")
-        let command = git.checkout(order.job.commit.hex, tree: tree, index: index, mirror: mirror, umask: order.app.umask)
-        let run = try await GitRun.run(command, log: log)
-        if Task.isCancelled { return .stopped }
-        guard run.outcome != .succeeded else { return .succeeded }
-        // git does not say why it was "unable to write file".
-        if run.text.contains("unable to write"), FileSystem.isFull(tree) { return .failed(reason: GitAnswer.noSpace) }
-        let answer = GitAnswer(output: run.masked(order.secrets), account: order.account.name, host: Self.host(of: order.app.cloneURL))
-        return .failed(reason: answer.phrase)
+    private func resolve(_ name: String, _ git: GitCommand, _ mirror: String) async throws -> CommitID? {
+        CommitID(try await GitRun.run(git.resolve([name], mirror: mirror), log: nil).text.prefix { $0 != "\n" })
     }
 
-    private func command(for order: StepOrder) throws -> GitCommand {
+    /// nil when it cannot be known, which the log says then.
+    private func changedFiles(
+        _ live: CommitID?, _ new: CommitID, _ git: GitCommand, _ mirror: String, _ log: StepLog
+    ) async throws -> [String]? {
+        guard let live else {
+            log.append(line: "nothing is live yet, so paths hold nothing back")
+            return nil
+        }
+        let run = try await GitRun.run(git.changedFiles(live, new, mirror: mirror), log: nil, limit: 16 << 20)
+        guard run.outcome == .succeeded, run.isWhole else {
+            log.append(line: "what differs from the live commit \(live.short) cannot be known, so paths hold nothing back")
+            return nil
+        }
+        return run.text.split(separator: "\0").map(String.init)
+    }
+
+    func command(for order: StepOrder) throws -> GitCommand {
         GitCommand(
             account: order.account, cloneURL: order.app.cloneURL, environment: order.environment,
-            sshKey: try order.account.ssh.map { try keyPath($0.key, account: order.account.name) },
-            marks: ["BITTERN_JOB": String(order.job.id), "BITTERN_RELEASE": order.releaseDirectory])
+            sshKey: try order.account.ssh.map { try keyPath($0.key, owner: order.keyOwner) },
+            marks: ["BITTERN_JOB": String(order.job.id), "BITTERN_RELEASE": order.ownDirectory])
     }
 
     /// Removes what a git that was killed left locked. Only at start, while no git of this daemon runs.
@@ -119,7 +138,7 @@ package struct GitMirrors: Sendable {
     }
 
     /// ssh reads keys from files alone; one that came from the environment gets a file only the daemon may read.
-    private func keyPath(_ key: SSHCredential.Key, account: String) throws -> String {
+    private func keyPath(_ key: SSHCredential.Key, owner: String) throws -> String {
         switch key {
         case .path(let path):
             return path
@@ -127,8 +146,8 @@ package struct GitMirrors: Sendable {
             let directory = state.path + "/keys"
             try FileSystem.makeDirectory(directory, mode: 0o700)
             let text = secret.withBytes { String(decoding: $0, as: UTF8.self) }
-            try FileSystem.writeFile(text + "\n", named: account, in: directory, mode: 0o600)
-            return directory + "/" + account
+            try FileSystem.writeFile(text + "\n", named: owner, in: directory, mode: 0o600)
+            return directory + "/" + owner
         }
     }
 
@@ -136,6 +155,16 @@ package struct GitMirrors: Sendable {
     func path(of app: App) -> String {
         let name = app.repository.folded.split(separator: "/").joined(separator: "-")
         return "\(state.path)/mirrors/\(name)-\(Self.digest(app.cloneURL).prefix(12)).git"
+    }
+
+    /// The mirror of a submodule.
+    func path(ofAddress url: String) -> String {
+        "\(state.path)/mirrors/module-\(Self.digest(url).prefix(24)).git"
+    }
+
+    /// One at a time works on what lies under a name.
+    func taking<Result: Sendable>(_ name: String, _ body: () async throws -> Result) async throws -> Result {
+        try await turns.take(name, body)
     }
 
     private static func localName(of ref: RefName) -> String {
@@ -147,7 +176,7 @@ package struct GitMirrors: Sendable {
     }
 
     /// For people: the host, or the path of a repository on this machine.
-    private static func host(of cloneURL: String) -> String {
+    static func host(of cloneURL: String) -> String {
         guard let scheme = cloneURL.firstRange(of: "://"), !cloneURL.hasPrefix("file:") else { return cloneURL }
         let authority = cloneURL[scheme.upperBound...].prefix { $0 != "/" }
         return String(authority.split(separator: "@").last ?? authority)
@@ -155,10 +184,12 @@ package struct GitMirrors: Sendable {
 }
 
 /// One run of git with what it wrote.
-private struct GitRun: Sendable {
+struct GitRun: Sendable {
     let outcome: StepOutcome
-    /// At most 64 KB of both streams.
+    /// Of both streams, as much as was asked for.
     let text: String
+    /// Whether that is all.
+    let isWhole: Bool
 
     func masked(_ secrets: [Secret]) -> String {
         var mask = LogMask(secrets: secrets)
@@ -166,13 +197,17 @@ private struct GitRun: Sendable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    static func run(_ command: Command, log: StepLog?) async throws -> GitRun {
-        let output = Mutex<[UInt8]>([])
+    static func run(_ command: Command, log: StepLog?, limit: Int = 65536) async throws -> GitRun {
+        let output = Mutex<(bytes: [UInt8], isWhole: Bool)>(([], true))
         let outcome = try await ChildProcess.run(command) { bytes in
             log?.append(bytes)
-            output.withLock { $0 += bytes.prefix(max(0, 65536 - $0.count)) }
+            output.withLock { output in
+                output.bytes += bytes.prefix(max(0, limit - output.bytes.count))
+                if output.bytes.count == limit { output.isWhole = false }
+            }
         }
-        return GitRun(outcome: outcome, text: output.withLock { String(decoding: $0, as: UTF8.self) })
+        let (bytes, isWhole) = output.withLock { $0 }
+        return GitRun(outcome: outcome, text: String(decoding: bytes, as: UTF8.self), isWhole: isWhole)
     }
 }
 

@@ -28,6 +28,11 @@ package struct StateDirectory: Sendable {
         return log(id, step: step)
     }
 
+    func prepareNoticeLog(job: Int64, name: String) throws -> String {
+        try FileSystem.makeDirectory("\(path)/logs/\(job)", mode: 0o700)
+        return "\(path)/logs/\(job)/\(name).log"
+    }
+
     /// The jobs that have logs: directories below `logs/` that are named by a number as Bittern writes it. Anything else is not ours.
     package func jobsWithLogs() -> [Int64] {
         FileSystem.names(in: path + "/logs").compactMap { name in

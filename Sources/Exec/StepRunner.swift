@@ -20,7 +20,8 @@ package struct StepOrder: Sendable {
     package var account: Account
     package var job: Job
     package var step: PlannedStep
-    package var releaseDirectory: String
+    /// ROOT/releases/JOB-SHORTSHA of the job itself, whether or not it builds one: part of its processes' mark.
+    package var ownDirectory: String
     /// `env` of the whole configuration, which git is given too.
     package var environment: [String: String]
     /// The commit that is live as the job starts.
@@ -29,7 +30,7 @@ package struct StepOrder: Sendable {
     package var again: String?
 
     package init(
-        id: StepID, app: App, account: Account, job: Job, step: PlannedStep, releaseDirectory: String,
+        id: StepID, app: App, account: Account, job: Job, step: PlannedStep, ownDirectory: String,
         environment: [String: String], live: CommitID? = nil, again: String? = nil
     ) {
         self.live = live
@@ -39,7 +40,7 @@ package struct StepOrder: Sendable {
         self.account = account
         self.job = job
         self.step = step
-        self.releaseDirectory = releaseDirectory
+        self.ownDirectory = ownDirectory
         self.environment = environment
     }
 }
@@ -56,4 +57,33 @@ package protocol StepRunner: Sendable {
     /// Asks the step to end, and makes it end within 10 s; the outcome comes from ``wait(for:)``. A step that is not running
     /// is left alone.
     func stop(_ id: StepID) async
+
+    /// Does what no job waits for, when the job of the order has ended. What goes wrong is thrown and changes nothing about the job.
+    func perform(_ chore: Chore, after order: StepOrder) async throws
+}
+
+/// What is to do around the jobs of an app.
+package enum Chore: Sendable, Equatable {
+    /// Keep what the job left in its caches for the next one.
+    case keepCaches(wentLive: Bool)
+    /// Make a tree from which the next release is made quickly.
+    case prepareTree
+    /// Remove a release directory that the ledger knows.
+    case remove(path: String)
+    /// Run a command that tells others of the job; its output goes to a log of this name.
+    case notify(StepCommand, log: String)
+}
+
+/// Asks a server whether a release works.
+package protocol HealthProbe: Sendable {
+    /// - Returns: nil when the answer is right; otherwise a phrase that says what it was: `got 502, wanted 200`.
+    func ask(_ question: Health.Question, within limit: Duration) async -> String?
+}
+
+extension StepOrder {
+    /// The release the step works on.
+    var release: ReleaseDirectory { ReleaseDirectory(root: app.root, path: step.release.path) }
+    var mark: JobMark { JobMark(job: job.id, releaseDirectory: ownDirectory) }
+    /// By what the file of a deploy key is called.
+    var keyOwner: String { app.credentials == nil ? account.name : "app:\(app.name)" }
 }

@@ -12,12 +12,21 @@ package struct ClaimedJob: Sendable, Equatable {
     package var succeededSteps: Set<Int>
     /// The commit that was live when the job was claimed.
     package var previous: CommitID?
+    /// What a rollback puts live; nil: it is no rollback.
+    package var target: ReleaseTarget?
+    /// The good release to go back to when this one fails.
+    package var goBack: ReleaseTarget?
+    /// How the job ends, which was going back to ``goBack`` when it was put back.
+    package var reverting: JobEnd?
 }
 
 extension Ledger {
     /// Takes the oldest queued job whose lock is free and makes it running; nil when there is none.
-    package func claim(at now: Timestamp) async throws -> ClaimedJob? {
-        try await write { database in
+    ///
+    /// - Parameter waiting: apps whose jobs stay where they are.
+    package func claim(at now: Timestamp, except waiting: Set<String> = []) async throws -> ClaimedJob? {
+        let waiting = Self.list(of: waiting)
+        return try await write { database in
             let claimed = try database.row(
                 """
                 UPDATE jobs
@@ -30,21 +39,64 @@ extension Ledger {
                       -- A hold is for pushes; what a person asks for by name runs all the same.
                       AND (cause NOT IN ('push', 'catch-up') OR NOT EXISTS (
                           SELECT 1 FROM holds WHERE app = waiting.app AND (until IS NULL OR until > :now)))
+                      AND app NOT IN (SELECT value FROM json_each(:waiting))
                     ORDER BY id LIMIT 1)
                 RETURNING id
-                """, ["now": now.milliseconds])
+                """, ["now": now.milliseconds, "waiting": waiting])
             guard let id = claimed?["id"] as Int64?, let row = try database.row("SELECT \(Job.columns) FROM jobs WHERE id = ?", [id])
             else { return nil }
-            let job = try Job(row: row)
-            return ClaimedJob(
-                job: job, start: row["starts"], isActivated: try Self.isActivated(job.id, in: database),
-                succeededSteps: try Self.succeededSteps(of: job.id, in: database),
-                previous: try Self.liveCommit(of: job.app, except: job.id, in: database))
+            return try Self.claimed(Job(row: row), row, in: database)
         }
     }
 
-    private static func isActivated(_ job: Int64, in database: Database) throws -> Bool {
-        try database.row("SELECT 1 FROM releases WHERE job = ? AND state = 'live'", [job]) != nil
+    private static func claimed(_ job: Job, _ row: Row, in database: Database) throws -> ClaimedJob {
+        let target = job.cause == .rollback ? try job.release.flatMap { try release($0, in: database) } : nil
+        let own = target?.release ?? job.id
+        let state: String? = row["revert_state"]
+        let reason: String? = row["revert_reason"]
+        return ClaimedJob(
+            job: job, start: row["starts"], isActivated: try isActivated(own, by: job, in: database),
+            succeededSteps: try succeededSteps(of: job.id, in: database),
+            previous: try liveCommit(of: job.app, except: own, in: database), target: target,
+            goBack: try goodRelease(of: job.app, except: own, in: database),
+            reverting: state.flatMap { Job.State(rawValue: $0) }.map { JobEnd($0, reason ?? "") })
+    }
+
+    /// A kept release as something to go to.
+    private static func release(_ number: Int64, in database: Database) throws -> ReleaseTarget? {
+        try database.row("\(selectTarget) WHERE releases.job = ?", [number]).map(target)
+    }
+
+    /// The newest that is or was live and never failed.
+    private static func goodRelease(of app: String, except own: Int64, in database: Database) throws -> ReleaseTarget? {
+        try database.row(
+            """
+            \(selectTarget)
+            WHERE releases.app = ? AND releases.state IN ('live', 'good') AND releases.failed_at IS NULL AND releases.job <> ?
+            ORDER BY releases.state = 'live' DESC, releases.activated_at DESC LIMIT 1
+            """, [app, own]
+        ).map(target)
+    }
+
+    private static let selectTarget =
+        "SELECT releases.job, releases.commit_id, releases.path, jobs.ref FROM releases JOIN jobs ON jobs.id = releases.job"
+
+    private static func target(_ row: Row) throws -> ReleaseTarget {
+        ReleaseTarget(
+            release: row["job"], commit: try row.required(row.commit("commit_id"), "commit_id"), path: row["path"],
+            ref: (row["ref"] as String?).flatMap { RefName(full: $0) })
+    }
+
+    /// Whether this job put it live; a rollback may find its release live already.
+    private static func isActivated(_ release: Int64, by job: Job, in database: Database) throws -> Bool {
+        let isLive = try database.row("SELECT 1 FROM releases WHERE job = ? AND state = 'live'", [release]) != nil
+        guard isLive, job.cause == .rollback else { return isLive }
+        return try database.row("SELECT 1 FROM steps WHERE job = ? AND name = 'activate' AND state = 'succeeded'", [job.id]) != nil
+    }
+
+    private static func list(of apps: Set<String>) -> String {
+        // Names of apps hold nothing that would need escaping.
+        "[" + apps.sorted().map { "\"\($0)\"" }.joined(separator: ",") + "]"
     }
 
     private static func succeededSteps(of job: Int64, in database: Database) throws -> Set<Int> {

@@ -2,15 +2,31 @@ package import Domain
 import GRDB
 
 extension Ledger {
-    /// A running job has ended; its unfinished release, if any, is marked as failed in the same transaction.
-    package func finish(job: Int64, _ end: JobEnd, at now: Timestamp) async throws {
+    /// A running job has ended; its release, unless all went well, is marked as failed in the same transaction, and what is to be told
+    /// to others is noted.
+    ///
+    /// - Parameter notices: what the app's configuration wants told.
+    package func finish(job: Int64, _ end: JobEnd, notices: [NoticeSetting] = [], at now: Timestamp) async throws {
         try await write { database in
+            try Self.note(notices, of: job, end, in: database)
             try database.run(
                 """
-                UPDATE jobs SET state = ?, reason = ?, finished_at = ?, came_to_verdict = ?, superseded_by = ?
+                UPDATE jobs SET state = ?, reason = ?, finished_at = ?, came_to_verdict = ?, superseded_by = ?, revert_state = NULL,
+                    revert_reason = NULL
                 WHERE id = ? AND state = 'running'
                 """, [end.state.rawValue, end.reason, now.milliseconds, end.isVerdict, end.supersededBy, job])
-            try database.run("UPDATE releases SET state = 'failed' WHERE job = ? AND state = 'building'", [job])
+            if end.state != .succeeded {
+                try database.run(
+                    "UPDATE releases SET state = 'failed', failed_at = ? WHERE job = ? AND state = 'building'", [now.milliseconds, job])
+                // One that is live with a step undone is live for want of a better one.
+                try database.run(
+                    """
+                    UPDATE releases SET failed_at = :now
+                    WHERE job = (SELECT release FROM jobs WHERE id = :job) AND state = 'live' AND failed_at IS NULL
+                      AND (job = :job OR EXISTS (
+                          SELECT 1 FROM steps WHERE steps.job = :job AND steps.name = 'activate' AND steps.state = 'succeeded'))
+                    """, ["now": now.milliseconds, "job": job])
+            }
             // One that a daemon's death left behind.
             try database.run(
                 "UPDATE steps SET state = 'cancelled', finished_at = ? WHERE job = ? AND state = 'running'", [now.milliseconds, job])
@@ -33,6 +49,7 @@ extension Ledger {
             """
             SELECT newer.id FROM jobs AS newer JOIN jobs AS old ON old.app = newer.app AND old.ref = newer.ref
             WHERE old.id = ? AND old.cause IN ('push', 'catch-up') AND newer.state = 'queued' AND newer.cause IN ('push', 'catch-up')
+              AND old.revert_state IS NULL
               AND NOT EXISTS (SELECT 1 FROM releases WHERE releases.job = old.id AND releases.state = 'live')
             """, [job])
         if let newer {
@@ -40,7 +57,8 @@ extension Ledger {
             try database.run(
                 "UPDATE jobs SET state = 'superseded', reason = ?, superseded_by = ?, finished_at = ? WHERE id = ? AND state = 'running'",
                 ["superseded by job \(by)", by, now.milliseconds, job])
-            try database.run("UPDATE releases SET state = 'failed' WHERE job = ? AND state = 'building'", [job])
+            try database.run(
+                "UPDATE releases SET state = 'failed', failed_at = ? WHERE job = ? AND state = 'building'", [now.milliseconds, job])
         } else {
             try database.run(
                 """

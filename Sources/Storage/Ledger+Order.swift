@@ -77,7 +77,8 @@ private struct Ordering {
         switch rules.decide(fetched, known, patienceIsOver: patienceIsOver) {
         case .goOn:
             let commit = fetched.commit ?? job.commit
-            try database.run("UPDATE jobs SET commit_id = ? WHERE id = ?", [commit.blob, job.id])
+            try database.run(
+                "UPDATE jobs SET commit_id = ?, tree_id = ? WHERE id = ?", [commit.blob, fetched.facts?.tree.blob, job.id])
             return OrderOutcome(next: .goOn(commit))
         case .fetchAgain:
             return OrderOutcome(next: .fetchAgain)
@@ -122,7 +123,7 @@ private struct Ordering {
             SELECT id, commit_id IN (:head, :head_object) FROM jobs INDEXED BY jobs_also_queued
             WHERE app = :app AND ref = :ref AND state = 'queued' AND NOT (starts = 0 AND cause IN ('push', 'catch-up'))
               AND (commit_id IN (:head, :head_object)
-                OR (cause IN ('push', 'catch-up')
+                OR (cause IN ('push', 'catch-up') AND revert_state IS NULL
                     AND NOT EXISTS (SELECT 1 FROM releases WHERE releases.job = jobs.id AND releases.state = 'live')))
             UNION ALL
             SELECT id, TRUE FROM jobs INDEXED BY jobs_one_running_per_lock

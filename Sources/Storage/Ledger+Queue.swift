@@ -46,7 +46,7 @@ struct NewJob {
             UNION ALL
             SELECT id, 1, (SELECT max(id) + 1 FROM jobs) FROM jobs
             WHERE app = ?1 AND ref = ?2 AND state = 'queued' AND NOT (starts = 0 AND cause IN ('push', 'catch-up'))
-              AND cause IN ('push', 'catch-up')
+              AND cause IN ('push', 'catch-up') AND revert_state IS NULL
               -- One that went live before the daemon stopped is to finish what it began.
               AND NOT EXISTS (SELECT 1 FROM releases WHERE releases.job = jobs.id AND releases.state = 'live')
             LIMIT 1
@@ -60,7 +60,8 @@ struct NewJob {
             "superseded by job \(older.next)", at, older.next, older.job)
         // One that was put back may have begun a release.
         if older.wasStarted {
-            try database.direct("UPDATE releases SET state = 'failed' WHERE job = ? AND state = 'building'", older.job)
+            try database.direct(
+                "UPDATE releases SET state = 'failed', failed_at = ? WHERE job = ? AND state = 'building'", at, older.job)
         }
     }
 }

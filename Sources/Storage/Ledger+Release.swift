@@ -5,6 +5,7 @@ extension Ledger {
     /// A release directory is about to be made; it is known from now on, so that nothing unknown ever has to be removed.
     package func releaseBegun(job: Int64, app: String, commit: CommitID, path: String, at now: Timestamp) async throws {
         try await write { database in
+            try database.run("UPDATE jobs SET release = id WHERE id = ?", [job])
             try database.run(
                 """
                 INSERT INTO releases (job, app, commit_id, path, state, created_at) VALUES (?, ?, ?, ?, 'building', ?)
@@ -14,12 +15,67 @@ extension Ledger {
         }
     }
 
-    /// `current` points at the release now; the one before becomes a good one.
-    package func releaseActivated(job: Int64, app: String, at now: Timestamp) async throws {
+    /// `current` points at the release now; the one before becomes a good one, unless it failed.
+    package func releaseActivated(_ release: Int64, app: String, at now: Timestamp) async throws {
+        try await write { database in try Self.activated(release, app: app, revertedFrom: nil, at: now, in: database) }
+    }
+
+    /// - Parameter failed: a release that is gone back from.
+    static func activated(
+        _ release: Int64, app: String, revertedFrom failed: Int64?, at now: Timestamp, in database: Database
+    ) throws {
+        if let failed {
+            try database.run("UPDATE releases SET failed_at = ? WHERE job = ? AND failed_at IS NULL", [now.milliseconds, failed])
+        }
+        try database.run(
+            """
+            UPDATE releases SET state = CASE WHEN failed_at IS NULL THEN 'good' ELSE 'failed' END
+            WHERE app = ? AND state = 'live' AND job <> ?
+            """, [app, release])
+        try database.run(
+            "UPDATE releases SET state = 'live', activated_at = ? WHERE job = ? AND state <> 'live'", [now.milliseconds, release])
+    }
+
+    /// What is kept of an app, the newest first.
+    package func releases(of app: String) async throws -> [Release] {
+        try await read { database in
+            try database.rows("SELECT * FROM releases WHERE app = ? ORDER BY job DESC", [app]).map(Release.init(row:))
+        }
+    }
+
+    /// Releases that jobs wait to go to, or are on their way to.
+    package func neededReleases(of app: String) async throws -> Set<Int64> {
+        try await read { database in
+            let rows = try database.rows(
+                "SELECT release FROM jobs WHERE app = ? AND release IS NOT NULL AND state IN ('queued', 'running')", [app])
+            return Set(rows.map { $0["release"] })
+        }
+    }
+
+    /// The directory of a release is gone, or may be.
+    package func releaseRemoved(_ release: Int64) async throws {
         try await write { database in
-            try database.run("UPDATE releases SET state = 'good' WHERE app = ? AND state = 'live' AND job <> ?", [app, job])
-            try database.run(
-                "UPDATE releases SET state = 'live', activated_at = ? WHERE job = ? AND state <> 'live'", [now.milliseconds, job])
+            try database.run("DELETE FROM releases WHERE job = ? AND state <> 'live'", [release])
+        }
+    }
+
+    /// Queues a job that puts a kept release live again; nil when there is no such release any more, or it never was live or failed.
+    ///
+    /// - Parameter release: nil: the good one that was live before the one that is.
+    package func rollBack(app: String, to release: Int64?, lock: String, by: String?, at now: Timestamp) async throws -> Job? {
+        try await write { database in
+            let queued = try database.row(
+                """
+                INSERT INTO jobs (app, repository, ref, commit_id, cause, requested_by, lock_name, state, queued_at, release)
+                SELECT jobs.app, jobs.repository, jobs.ref, releases.commit_id, 'rollback', :by, :lock, 'queued', :now, releases.job
+                FROM releases JOIN jobs ON jobs.id = releases.job
+                WHERE releases.app = :app AND releases.state IN ('live', 'good') AND releases.failed_at IS NULL
+                  AND (releases.job = :release OR (:release IS NULL AND releases.state = 'good'))
+                ORDER BY releases.activated_at DESC LIMIT 1
+                RETURNING id
+                """, ["by": by, "lock": lock, "now": now.milliseconds, "app": app, "release": release])
+            guard let id: Int64 = queued?["id"] else { return nil }
+            return try database.row("SELECT \(Job.columns) FROM jobs WHERE id = ?", [id]).map(Job.init(row:))
         }
     }
 

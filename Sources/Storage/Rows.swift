@@ -30,10 +30,8 @@ extension Row {
 }
 
 extension Job {
-    /// Columns every query for jobs selects; the release is there when the job made one.
-    static let columns = """
-        jobs.*, (SELECT releases.job FROM releases WHERE releases.job = jobs.id) AS release_id
-        """
+    /// Columns every query for jobs selects.
+    static let columns = "jobs.*"
 
     /// Without its steps.
     init(row: Row) throws {
@@ -44,8 +42,9 @@ extension Job {
             cause: try row.value("cause", as: Cause.self), by: row["requested_by"],
             state: try row.value("state", as: State.self), reason: row["reason"], attempt: row["attempt"],
             queuedAt: try row.required(row.time("queued_at"), "queued_at"), startedAt: row.time("started_at"),
-            finishedAt: row.time("finished_at"), supersededBy: row["superseded_by"], release: row["release_id"],
-            delivery: row["delivery"])
+            finishedAt: row.time("finished_at"), supersededBy: row["superseded_by"], release: row["release"],
+            delivery: row["delivery"], configurationHash: (row["configuration_hash"] as Data?).map { [UInt8]($0) },
+            tree: row.commit("tree_id"))
     }
 }
 
@@ -62,6 +61,7 @@ extension Release {
     init(row: Row) throws {
         self.init(
             app: row["app"], id: row["job"], commit: try row.required(row.commit("commit_id"), "commit_id"), path: row["path"],
-            state: try row.value("state", as: State.self), createdAt: try row.required(row.time("created_at"), "created_at"))
+            state: try row.value("state", as: State.self), failedAt: row.time("failed_at"), activatedAt: row.time("activated_at"),
+            createdAt: try row.required(row.time("created_at"), "created_at"))
     }
 }

@@ -15,6 +15,8 @@ import GRDB
 /// 7. Never two jobs of an app for one change that a push or catch-up made.
 /// 8. Of a job at most one step runs; a step has an end exactly when it does not run.
 /// 9. An app has at most one live release, and what is live or good was activated.
+/// 11. Only a rollback goes to a release it did not build; one that goes back to a release before knows how it will end.
+/// 12. Of a job's notices each is there once.
 /// 10. Only an ended job came to a verdict; only a retry is one of another job.
 ///
 /// What is forgotten after a time, deliveries and jobs, is named elsewhere by plain numbers, which stay: a duplicate of a forgotten
@@ -32,6 +34,7 @@ enum Schema {
             try fillRequestKeys(in: database)
         }
         register("3") { database in try database.execute(sql: version3) }
+        register("4") { database in try database.execute(sql: version4) }
         return migrator
 
         func register(_ version: String, _ migrate: @escaping @Sendable (Database) throws -> Void) {
@@ -368,6 +371,37 @@ enum Schema {
         CREATE INDEX jobs_queued ON jobs (id) WHERE state = 'queued';
         CREATE INDEX jobs_by_app ON jobs (app, id);
         CREATE INDEX jobs_verdicts ON jobs (app, ref, finished_at) WHERE came_to_verdict = 1;
+        """
+
+    /// Releases that fail, are gone back from, and are told of.
+    private static let version4 = """
+        -- The release it built, or that it goes back to.
+        ALTER TABLE jobs ADD COLUMN release INTEGER
+            CONSTRAINT only_rollback_takes_another CHECK (release IS NULL OR release = id OR cause = 'rollback');
+        UPDATE jobs SET release = id WHERE id IN (SELECT job FROM releases);
+        -- How it will end when it has gone back to the release before.
+        ALTER TABLE jobs ADD COLUMN revert_state TEXT CHECK (revert_state = 'failed' OR revert_state = 'cancelled');
+        ALTER TABLE jobs ADD COLUMN revert_reason TEXT
+            CONSTRAINT revert_is_whole CHECK ((revert_state IS NULL) = (revert_reason IS NULL));
+        -- SHA-256 of the configuration it ran with, and the tree git wrote.
+        ALTER TABLE jobs ADD COLUMN configuration_hash BLOB CHECK (length(configuration_hash) = 32);
+        ALTER TABLE jobs ADD COLUMN tree_id BLOB CHECK (length(tree_id) IN (20, 32));
+
+        -- When a step failed while it was live, or before; it is no release to go back to.
+        ALTER TABLE releases ADD COLUMN failed_at INTEGER;
+        UPDATE releases SET failed_at = created_at WHERE state = 'failed';
+
+        -- What is to be told to others about jobs that ended; a row goes when that was tried.
+        CREATE TABLE notices (
+            id INTEGER PRIMARY KEY,
+            job INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+            -- In the configuration's list.
+            position INTEGER NOT NULL CHECK (position >= 0),
+            event TEXT NOT NULL CHECK (event IN ('succeeded', 'failed', 'recovered')),
+            -- Starts; a notice under which the daemon died is tried once more, not for ever.
+            attempt INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
+            UNIQUE (job, position)
+        ) STRICT;
         """
 
     private static func fillRequestKeys(in database: Database) throws {

@@ -65,7 +65,11 @@ struct ControlClient {
     func post(_ order: ControlOrder) async throws -> Data {
         var request = HTTPClientRequest(url: url(order.path))
         request.method = .POST
-        if case .hold(_, let hold) = order { request.body = .bytes(Array(try ReplyCoding.encode(hold))) }
+        switch order {
+        case .hold(_, let hold): request.body = .bytes(Array(try ReplyCoding.encode(hold)))
+        case .rollback(_, let rollback): request.body = .bytes(Array(try ReplyCoding.encode(rollback)))
+        case .cancel, .retry, .resume, .clearCache: break
+        }
         return try await withResponse(request, Self.collect)
     }
 

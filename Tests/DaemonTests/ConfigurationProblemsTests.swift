@@ -231,7 +231,14 @@ struct ConfigurationProblemsTests {
             ),
             ("build: [{run: x, network: off}]", "1:18: error: `network: off` is not supported yet"),
             ("build: [{run: x, rollback: false}]", "1:18: error: `rollback` belongs to deploy steps"),
-            ("deploy: [{run: x, rollback: false}]", "1:19: error: `rollback` is not supported yet"),
+            ("deploy: [{name: switch-back, run: x}]", "1:17: error: `switch-back` is the name of a built-in step (choose another)"),
+            ("deploy: [{name: rollback-x, run: x}]", "1:17: error: `rollback-x` is the name of a built-in step (choose another)"),
+            ("shared: [a/]\ncache: [a/b/]", "2:8: error: `a/b` and `a` of `shared` are in each other's way (keep one of them)"),
+            (
+                "shared: [REVISION]",
+                "1:9: error: `REVISION` and `REVISION`, which Bittern writes itself are in each other's way (keep one of them)"
+            ),
+            ("health: {url: 'http://localhost/', headers: {'a b': c}}", "1:46: error: `a b` is not the name of a header"),
             ("health: {}", "1:1: error: `health` says nothing to ask (one of url, tcp, run)"),
             ("health: {run: x, tcp: 'a:1'}", "1:10: error: `run` contradicts `tcp` (one of url, tcp, run)"),
             ("health: {tcp: 3000}", "1:15: error: `tcp` must be host:port, not `3000`"),

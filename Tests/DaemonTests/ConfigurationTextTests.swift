@@ -33,7 +33,6 @@ struct ConfigurationTextTests {
             lines == [
                 "apps.d/blog.yaml:1:1: error: unknown key `brnch` (did you mean `branch`?)",
                 "apps.d/shop.yaml:1:10: error: `timeout` must be a time such as 90s, 15m, 2h or 7d, not `5 min`",
-                "apps.d/shop.yaml:3:1: error: `lfs` is not supported yet",
                 "apps.d/shop.yaml:3:6: error: `lfs` must be true or false, not `maybe`",
                 "bittern.yaml:1:10: error: `workers` must be a whole number from 0 to 1000, not `many`",
                 "bittern.yaml:2:1: error: unknown key `hoks` (did you mean `hooks`?)",
@@ -187,7 +186,7 @@ struct ConfigurationTextTests {
         let lines = try read(main: everyMainKey, apps: ["shop": everyAppKey]).lines
         let others = lines.filter { !$0.hasSuffix(" is not supported yet") }
         #expect(others == [])
-        for key in ["status_url", "defaults", "oauth", "auth", "operators", "rollback", "runner: systemd"] {
+        for key in ["status_url", "oauth", "operators", "limits", "runner: systemd"] {
             #expect(lines.contains { $0.hasSuffix("`\(key)` is not supported yet") }, "\(key)")
         }
     }

@@ -26,8 +26,51 @@ struct PlanTests {
 
     @Test("the built-in steps have names no configured step may take")
     func reserved() throws {
-        #expect(try plan(app()).steps.allSatisfy { Plan.reservedNames.contains($0.name) })
-        #expect(Plan.reservedNames == ["fetch", "checkout", "activate", "restart", "reload", "health"])
+        for name in ["fetch", "checkout", "activate", "restart", "reload", "health", "switch-back", "rollback-warm"] {
+            #expect(Plan.isReserved(name))
+        }
+        var shop = try app(deploy: [step("warm")])
+        (shop.releases.restart, shop.releases.reload) = (["a.service"], ["b.service"])
+        shop.releases.health = Health(.tcp(host: "localhost", port: 80))
+        let old = ReleaseTarget(release: 41, commit: try commit("b"), path: "/srv/shop/releases/41-bbbbbbb", ref: try branch("main"))
+        let plan = Plan(app: shop, job: try job(ref: branch("main")), environment: [:], previous: nil, home: "/home", goBack: old)
+        #expect(plan.allSteps.filter { !Plan.isReserved($0.name) }.map(\.name) == ["warm"])
+    }
+
+    @Test("after the deploy steps come restart, reload and health; what goes back does the same in the release before")
+    func back() throws {
+        var shop = try app(deploy: [step("warm"), CommandStep(name: "once", run: "x", isInRollbacks: false)])
+        (shop.releases.restart, shop.releases.reload) = (["a.service"], ["b.service"])
+        shop.releases.health = Health(.tcp(host: "localhost", port: 80))
+        let old = ReleaseTarget(release: 41, commit: try commit("b"), path: "/srv/shop/releases/41-bbbbbbb", ref: try branch("main"))
+        let plan = Plan(app: shop, job: try job(ref: branch("main")), environment: [:], previous: nil, home: "/home", goBack: old)
+        #expect(plan.steps.map(\.name) == ["fetch", "checkout", "activate", "warm", "once", "restart", "reload", "health"])
+        #expect(plan.revert.map(\.name) == ["switch-back", "rollback-warm", "rollback-restart", "rollback-reload", "rollback-health"])
+        #expect(plan.revert.allSatisfy { $0.release == old } && plan.onFailure == .goBack(old))
+        let environment = try #require(plan.revert[1].command).environment
+        #expect(environment["BITTERN_CAUSE"] == "rollback" && environment["BITTERN_COMMIT"] == String(repeating: "b", count: 40))
+        #expect(environment["BITTERN_RELEASE"] == old.path && environment["BITTERN_PREVIOUS_COMMIT"] == String(repeating: "a", count: 40))
+        shop.releases.rollsBack = false
+        let kept = Plan(app: shop, job: try job(ref: branch("main")), environment: [:], previous: nil, home: "/home", goBack: old)
+        #expect(kept.revert.isEmpty && kept.onFailure == .keep)
+    }
+
+    @Test("a rollback only puts its release live, and does what comes after")
+    func rollback() throws {
+        let shop = try app(build: [step("bundle")], preDeploy: [step("migrate")], deploy: [step("warm")])
+        let old = ReleaseTarget(release: 41, commit: try commit("b"), path: "/srv/shop/releases/41-bbbbbbb", ref: try branch("main"))
+        let plan = Plan(
+            app: shop, job: try job(ref: branch("main"), cause: .rollback), environment: [:], previous: try commit("a"), home: "/home",
+            target: old)
+        #expect(plan.steps.map(\.name) == ["activate", "warm"])
+        #expect(plan.release == old && plan.isRollback && plan.onFailure == .stuck)
+    }
+
+    @Test("every step works in the configured directory of the release")
+    func directory() throws {
+        var shop = try app(build: [step("bundle")])
+        shop.releases.directory = "services/shop"
+        #expect(try command(of: shop, ref: branch("main")).directory == "/srv/shop/releases/42-aaaaaaa/services/shop")
     }
 
     @Test("a command is the script as it was written: nothing is pasted into it")
@@ -99,7 +142,7 @@ struct PlanTests {
     @Test("a release directory is named for its job and commit")
     func releaseDirectory() throws {
         #expect(Plan.releaseDirectory(root: "/srv/shop", job: 7, commit: try commit("c")) == "/srv/shop/releases/7-ccccccc")
-        #expect(try plan(app()).releaseDirectory == "/srv/shop/releases/42-aaaaaaa")
+        #expect(try plan(app()).release.path == "/srv/shop/releases/42-aaaaaaa")
     }
 
     private func plan(_ app: App, environment: [String: String] = [:]) throws -> Plan {

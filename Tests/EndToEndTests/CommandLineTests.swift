@@ -72,8 +72,8 @@ import Testing
     @Test("commands that come later are known and say so")
     func later() async throws {
         let commands = [
-            "releases", "deploy", "rollback", "deliveries", "delivery", "replay", "explain",
-            "simulate", "accounts", "account", "hooks", "metrics", "cache", "reload", "doctor", "backup",
+            "deploy", "deliveries", "delivery", "replay", "explain",
+            "simulate", "accounts", "account", "hooks", "metrics", "reload", "doctor", "backup",
         ]
         for command in commands {
             let result = try await bittern([command, "shop", "--wait"])

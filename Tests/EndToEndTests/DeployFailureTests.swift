@@ -29,9 +29,9 @@ import Testing
         }
     }
 
-    @Test("a deploy step that fails leaves the new release live, and the reason says so")
+    @Test("with on_failure: keep a deploy step that fails leaves the new release live, and the reason says so")
     func after() async throws {
-        try await afterAGoodOne("deploy: [\"test ! -e fails\", \"touch @DIR@/later\"]\n") { site, _, job in
+        try await afterAGoodOne("on_failure: keep\ndeploy: [\"test ! -e fails\", \"touch @DIR@/later\"]\n") { site, _, job in
             #expect(job.reason == "step \"deploy-1\" exited with status 1; release \(job.json["id"].int ?? 0) stays live")
             let live = try await site.daemon.json("status")["apps"][0]["live"]
             #expect(live["id"] == job.json["id"])

@@ -61,6 +61,7 @@ import Testing
     @Test("a repository's link named REVISION is replaced, and what it names is not touched")
     func revisionLink() async throws {
         try await withSite { site, origin, _ in
+            site.app.releases.allowsExternalLinks = true
             let victim = try site.directory.write("kept", to: "victim")
             let commit = try await origin.commit(files: [:], links: ["REVISION": victim])
             let job = try site.job(commit)

@@ -17,7 +17,9 @@ struct Site: Sendable {
         self.account = account
         state = StateDirectory(path: directory.path("state"))
         try state.prepare()
-        runner = ChildRunner(executor: SerialQueueExecutor(label: "test"), state: state, mirrors: GitMirrors(state: state))
+        runner = ChildRunner(
+            executor: SerialQueueExecutor(label: "test"), state: state, mirrors: GitMirrors(state: state), probe: NobodyToAsk(),
+            systemctl: Systemctl(environment: ["PATH": "/usr/bin:/bin"], cgroup: ""))
         let repository = try #require(RepositoryName("acme/shop"))
         app = App(
             name: "shop", account: account.name, repository: repository, cloneURL: cloneURL, branches: [],
@@ -50,7 +52,7 @@ struct Site: Sendable {
         let position = try #require(plan.steps.firstIndex { $0.name == step })
         return StepOrder(
             id: StepID(job: job.id, start: 1, position: position), app: app, account: account, job: job, step: plan.steps[position],
-            releaseDirectory: plan.releaseDirectory, environment: environment)
+            ownDirectory: plan.release.path, environment: environment)
     }
 
     /// Runs one step to its end.
@@ -73,11 +75,23 @@ struct Site: Sendable {
     func outcome(of order: StepOrder, within limit: Duration = .seconds(60)) async throws -> StepOutcome {
         try await withTimeLimit(limit, waitingFor: order.step.name) {
             await withTaskCancellationHandler {
-                await runner.wait(for: order.id)
+                // What the head holds has tests of its own.
+                let outcome = await runner.wait(for: order.id)
+                guard case .fetched(var fetched) = outcome else { return outcome }
+                fetched.facts = nil
+                return .fetched(fetched)
             } onCancel: {
                 Task { await runner.stop(order.id) }
             }
         }
+    }
+
+    /// What a fetch found of the head.
+    func facts(of job: Job) async throws -> CommitFacts? {
+        let order = try order("fetch", of: job)
+        await runner.start(order)
+        guard case .fetched(let fetched) = await runner.wait(for: order.id) else { return nil }
+        return fetched.facts
     }
 
     /// What stands in a step's log; nothing when there is none yet.
@@ -135,4 +149,9 @@ extension StepOutcome {
     var isThere: Bool {
         if case .fetched(let fetched) = self { fetched.commit != nil } else { false }
     }
+}
+
+/// For apps without servers.
+struct NobodyToAsk: HealthProbe {
+    func ask(_ question: Health.Question, within limit: Duration) async -> String? { "nobody answers" }
 }

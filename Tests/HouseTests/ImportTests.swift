@@ -11,7 +11,8 @@ private let allowedImports: [String: Set<String>] = [
     "Systemd": ["CSystemd", "FoundationEssentials", "Glibc", "Logging", "Synchronization"],
     "Daemon": [
         "ControlAPI", "Domain", "Exec", "Providers", "Storage", "Systemd", "FoundationEssentials", "Glibc", "Synchronization",
-        "HTTPTypes", "Hummingbird", "HummingbirdCore", "HummingbirdTLS", "Logging", "NIOCore", "NIOExtras", "NIOHTTP1", "NIOPosix",
+        "AsyncHTTPClient", "HTTPTypes", "Hummingbird", "HummingbirdCore", "HummingbirdTLS", "Logging", "NIOCore", "NIOExtras", "NIOHTTP1",
+        "NIOPosix",
         "NIOSSL", "ServiceLifecycle", "UnixSignals", "Yams",
     ],
     "bittern": [

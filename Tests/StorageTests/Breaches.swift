@@ -70,10 +70,12 @@ extension Breach {
             (2, 1, 2, 'build', 'failed', 1, NULL, 2, 3);
         INSERT INTO releases (job, app, commit_id, path, state, created_at, activated_at) VALUES
             (2, 'shop', zeroblob(20), '/srv/shop/2', 'building', 1, NULL), (4, 'shop', zeroblob(20), '/srv/shop/4', 'live', 1, 2);
+        UPDATE jobs SET release = id WHERE id IN (2, 4);
+        INSERT INTO notices (job, position, event) VALUES (4, 0, 'succeeded'), (4, 1, 'recovered');
         """
 
     static let all =
-        deliveries + refsAndChanges + jobs + holds + verdicts + steps + releases
+        deliveries + refsAndChanges + jobs + holds + verdicts + steps + releases + notices
 
     private static let deliveries = [
         check("deliveries", "verified IN (0, 1)", "UPDATE deliveries SET verified = 2, answer = 200, reason = 'r' WHERE id = 1"),
@@ -127,6 +129,14 @@ extension Breach {
             VALUES ('shop', 'acme/shop', 'refs/heads/main', zeroblob(20), 'catch-up', 'shop', 'queued', 1)
             """),
         unique("jobs", "change, app", "UPDATE jobs SET change = 1 WHERE id = 3"),
+        check("jobs", "only_rollback_takes_another", "UPDATE jobs SET release = 2 WHERE id = 4"),
+        check(
+            "jobs", "revert_state = 'failed' OR revert_state = 'cancelled'",
+            "UPDATE jobs SET revert_state = 'skipped', revert_reason = 'r' WHERE id = 2"),
+        check("jobs", "revert_is_whole", "UPDATE jobs SET revert_state = 'failed' WHERE id = 2"),
+        check("jobs", "revert_is_whole", "UPDATE jobs SET revert_reason = 'r' WHERE id = 2"),
+        check("jobs", "length(configuration_hash) = 32", "UPDATE jobs SET configuration_hash = zeroblob(31) WHERE id = 2"),
+        check("jobs", "length(tree_id) IN (20, 32)", "UPDATE jobs SET tree_id = zeroblob(31) WHERE id = 2"),
     ]
 
     private static let holds = [
@@ -171,5 +181,13 @@ extension Breach {
         unique("releases", "path", "UPDATE releases SET path = '/srv/shop/4' WHERE job = 2"),
         unique("releases", "app", "UPDATE releases SET state = 'live', activated_at = 3 WHERE job = 2"),
         Breach(table: "releases", rule: .reference("job"), sql: "DELETE FROM jobs WHERE id = 4"),
+    ]
+
+    private static let notices = [
+        check("notices", "position >= 0", "UPDATE notices SET position = -1 WHERE position = 1"),
+        check("notices", "event IN ('succeeded', 'failed', 'recovered')", "UPDATE notices SET event = 'maybe' WHERE position = 0"),
+        check("notices", "attempt >= 0", "UPDATE notices SET attempt = -1"),
+        unique("notices", "job, position", "UPDATE notices SET position = 0"),
+        reference("notices", "job"),
     ]
 }

@@ -207,7 +207,7 @@ final class History {
     }
 
     func activate(_ job: Job) async throws {
-        try await house.ledger.releaseActivated(job: job.id, app: job.app, at: time)
+        try await house.ledger.releaseActivated(job.id, app: job.app, at: time)
         queue.activate(job.id)
         tell("job \(job.id): \(ModelForge.number(of: job.commit)) is live")
     }
@@ -222,7 +222,8 @@ final class History {
         if run.stepRuns {
             let isGood = !chance(8, &random)
             try await house.ledger.stepEnded(
-                job: job, start: run.claimed.start, position: run.position, outcome: isGood ? .succeeded : .exited(status: 1), at: time)
+                job: run.claimed.job, start: run.claimed.start, position: run.position, outcome: isGood ? .succeeded : .exited(status: 1),
+                at: time)
             if !isGood {
                 try await finish(run, JobEnd(.failed, "as told; it stays live"))
                 return false

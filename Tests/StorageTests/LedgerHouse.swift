@@ -112,7 +112,7 @@ extension LedgerHouse {
         let began: Int64 = 2100 + 10 * Int64(position)
         try await ledger.stepStarted(job: claimed.job.id, start: claimed.start, position: position, name: name, at: at(began))
         try await ledger.stepEnded(
-            job: claimed.job.id, start: claimed.start, position: position, outcome: outcome, at: at(began + 5))
+            job: claimed.job, start: claimed.start, position: position, outcome: outcome, at: at(began + 5))
     }
 
     /// Writes down that a job made its release directory.
@@ -125,7 +125,7 @@ extension LedgerHouse {
     /// Writes down that a job made its release and made it live.
     func activate(_ claimed: ClaimedJob, at milliseconds: Int64 = 2300) async throws {
         try await beginRelease(claimed)
-        try await ledger.releaseActivated(job: claimed.job.id, app: claimed.job.app, at: at(milliseconds))
+        try await ledger.releaseActivated(claimed.job.id, app: claimed.job.app, at: at(milliseconds))
     }
 
     /// Takes a job from the queue to its good end, with a live release.

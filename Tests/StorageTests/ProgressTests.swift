@@ -40,7 +40,7 @@ import Testing
         try await withLedger { house in
             let claimed = try await house.claim(house.push("main", 1, 2))
             try await house.step(claimed, 0, "fetch")
-            try await house.ledger.stepEnded(job: claimed.job.id, start: 1, position: 0, outcome: .stopped, at: at(9999))
+            try await house.ledger.stepEnded(job: claimed.job, start: 1, position: 0, outcome: .stopped, at: at(9999))
             let step = try #require(try await house.job(claimed.job.id).steps.first)
             #expect(step.state == .succeeded)
             #expect(step.finishedAt == at(2105))
@@ -79,7 +79,8 @@ import Testing
             let live = try await house.ledger.liveReleases()
             #expect(live.mapValues(\.id) == ["blog": 2, "shop": 3])
             let release = Release(
-                app: "shop", id: 3, commit: try commit(3), path: "/srv/shop/releases/3", state: .live, createdAt: at(2200))
+                app: "shop", id: 3, commit: try commit(3), path: "/srv/shop/releases/3", state: .live, activatedAt: at(2300),
+                createdAt: at(2200))
             #expect(live["shop"] == release)
         }
     }
@@ -89,7 +90,7 @@ import Testing
         try await withLedger { house in
             let claimed = try await house.claim(house.push("main", 1, 2))
             try await house.activate(claimed, at: 2300)
-            try await house.ledger.releaseActivated(job: claimed.job.id, app: "shop", at: at(9999))
+            try await house.ledger.releaseActivated(claimed.job.id, app: "shop", at: at(9999))
             #expect(try house.value("SELECT activated_at FROM releases WHERE state = 'live'") == 2300)
         }
     }

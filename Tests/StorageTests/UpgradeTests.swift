@@ -51,7 +51,7 @@ import Testing
             #expect(running.commit == zeros && running.ref == RefName(.branch, "main") && running.release == 2)
             #expect(running.steps.map(\.state) == [.succeeded, .running, .failed])
             #expect(try await house.job(3).supersededBy == 1)
-            let live = Release(app: "shop", id: 4, commit: zeros, path: "/srv/shop/4", state: .live, createdAt: at(1))
+            let live = Release(app: "shop", id: 4, commit: zeros, path: "/srv/shop/4", state: .live, activatedAt: at(2), createdAt: at(1))
             #expect(try await house.ledger.liveReleases() == ["shop": live])
             #expect(try house.value("SELECT reason FROM verdicts WHERE app IS NULL") == "no app")
             #expect(try house.value("SELECT until FROM holds WHERE app = 'shop'") == 2)

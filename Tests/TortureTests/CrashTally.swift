@@ -4,7 +4,7 @@ import Synchronization
 struct CrashPlan: Sendable, CustomStringConvertible {
     /// Verbs of the ledger. Those that no round brings about are played by ``RareCommitTests``.
     static let verbs = [
-        "accept", "claim", "order", "releaseBegun", "stepStarted", "stepEnded", "releaseActivated", "finish", "putBack", "requeue",
+        "accept", "claim", "order", "releaseBegun", "stepStarted", "stepEnded", "finish", "putBack", "requeue",
         "cancelQueued", "retry", "hold", "resume",
     ]
     static let points = verbs.flatMap { ["\($0).before", "\($0).after"] }

@@ -98,7 +98,7 @@ struct SabotageTests {
                 sql: "UPDATE steps SET finished_at = finished_at + 100000 WHERE job = (SELECT min(id) FROM jobs WHERE app = 'wiki')"),
             Sabotage(
                 invariant: 5, sentence: "and the ledger has", sql: "UPDATE releases SET state = 'good' WHERE state = 'live'"),
-            Sabotage(invariant: 6, sentence: "changes", sql: "DELETE FROM changes"),
+            Sabotage(invariant: 6, sentence: "changes", sql: "DELETE FROM refs"),
         ]
     }
 

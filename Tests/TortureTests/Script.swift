@@ -97,7 +97,7 @@ struct Script: Sendable {
             // Only the start after a kill finds something to queue again.
             if plan.verb == "requeue" { blows[number].way = .kill }
             // Enough for the crash point to be reached, mostly; then it ends at once. Some are reached only when a commit was fetched.
-            let isLate = ["order", "releaseBegun", "releaseActivated"].contains(plan.verb)
+            let isLate = ["order", "releaseBegun"].contains(plan.verb)
             blows[number + 1].pause = isLate ? random.pause(400...700) : random.pause(250...450)
             if plan.verb == "putBack" {
                 blows[number + 1].way = .hurried

@@ -16,6 +16,8 @@ package struct Configuration: Sendable, Equatable {
     /// How long running steps may finish when the daemon stops.
     package var drain: Duration
     package var retention: Retention
+    /// Bytes that must be free where releases and Bittern's own things lie; with less, jobs wait.
+    package var minFree: Int
     /// For all steps and for git.
     package var environment: [String: String]
     /// By name.
@@ -25,9 +27,10 @@ package struct Configuration: Sendable, Equatable {
 
     package init(
         name: String, hooks: Hooks, controlSocket: String, publicURL: String?, stateDirectory: String,
-        workers: Int, drain: Duration = .seconds(5 * 60), retention: Retention = Retention(), environment: [String: String],
-        accounts: [String: Account], apps: [App]
+        workers: Int, drain: Duration = .seconds(5 * 60), retention: Retention = Retention(), minFree: Int = 1 << 30,
+        environment: [String: String], accounts: [String: Account], apps: [App]
     ) {
+        self.minFree = minFree
         self.name = name
         self.hooks = hooks
         self.controlSocket = controlSocket
@@ -184,6 +187,12 @@ package struct App: Sendable, Equatable {
     package var cancelRunning: Bool
     /// How often a job is started when the daemon or the host dies under it; at least 1.
     package var maxAttempts: Int
+    /// What git shows to the forge instead of the account's credentials.
+    package var credentials: Credentials?
+    /// Of the app's own hook; it then hears nothing else.
+    package var hookSecrets: [Secret]?
+    package var filters = PushFilters()
+    package var releases = ReleaseSettings()
 
     package init(
         name: String, account: String, repository: RepositoryName, cloneURL: String, branches: [Glob], tags: [Glob] = [],
@@ -224,12 +233,109 @@ package struct CommandStep: Sendable, Equatable {
     package var environment: [String: String]
     /// Names out of the app's `secrets` (build steps; the others have all).
     package var secrets: [String]
+    /// Of a deploy step: whether it belongs to rollbacks too.
+    package var isInRollbacks: Bool
 
-    package init(name: String, run: String, timeout: Duration? = nil, environment: [String: String] = [:], secrets: [String] = []) {
+    package init(
+        name: String, run: String, timeout: Duration? = nil, environment: [String: String] = [:], secrets: [String] = [],
+        isInRollbacks: Bool = true
+    ) {
+        self.isInRollbacks = isInRollbacks
         self.name = name
         self.run = run
         self.timeout = timeout
         self.environment = environment
         self.secrets = secrets
+    }
+}
+
+/// Which of the pushes that match are worth a deploy; decided when their commits are in the mirror.
+package struct PushFilters: Sendable, Equatable {
+    /// Of files, from the top of the repository; empty: all.
+    package var paths: [Glob] = []
+    /// Texts in the message of the new commit that say no.
+    package var skipMarkers: [String] = ["[skip deploy]", "[deploy skip]"]
+
+    package init() {}
+}
+
+/// How an app's releases are made, put live and kept.
+package struct ReleaseSettings: Sendable, Equatable {
+    /// A name below `ROOT/shared`, linked into every release.
+    package struct SharedPath: Sendable, Equatable {
+        /// Relative, without a trailing slash.
+        package var path: String
+        package var isDirectory: Bool
+
+        package init(_ path: String, isDirectory: Bool) {
+            self.path = path
+            self.isDirectory = isDirectory
+        }
+    }
+
+    /// Working directory of every step, relative to the release; nil: its top.
+    package var directory: String?
+    package var shared: [SharedPath] = []
+    /// Directories carried from job to job, relative to the release.
+    package var cache: [String] = []
+    package var allowsExternalLinks = false
+    package var hasSubmodules = false
+    package var hasLargeFiles = false
+    /// Units of the service manager.
+    package var restart: [String] = []
+    package var reload: [String] = []
+    package var health: Health?
+    /// Whether a failure after `activate` goes back to the previous good release.
+    package var rollsBack = true
+    package var notices: [NoticeSetting] = []
+    /// How many good releases are kept, the live one included; at least 1.
+    package var keep = 5
+
+    package init() {}
+}
+
+/// How to see that a release that was just put live works.
+package struct Health: Sendable, Equatable {
+    package enum Question: Sendable, Equatable {
+        /// A GET that must be answered with the status; redirects are not followed.
+        case url(String, status: Int, headers: [String: String])
+        /// A connection that must come about.
+        case tcp(host: String, port: Int)
+        /// A command that must exit with 0.
+        case run(String)
+    }
+
+    package var question: Question
+    /// How long the answer may take to become right.
+    package var within: Duration
+    package var interval: Duration
+
+    package init(_ question: Question, within: Duration = .seconds(30), interval: Duration = .seconds(1)) {
+        self.question = question
+        self.within = within
+        self.interval = interval
+    }
+}
+
+/// A command that tells others how a job ended.
+package struct NoticeSetting: Sendable, Equatable {
+    package enum Event: String, Sendable, CaseIterable { case succeeded, failed, recovered }
+
+    package var run: String
+    package var events: Set<Event>
+
+    package init(run: String, events: Set<Event>) {
+        self.run = run
+        self.events = events
+    }
+
+    /// What it is told of a job that ended so; nil: nothing. A success after a failure is both, and `recovered` says more.
+    package func event(of state: Job.State, hadFailed: Bool) -> Event? {
+        switch state {
+        case .succeeded where hadFailed && events.contains(.recovered): .recovered
+        case .succeeded: events.contains(.succeeded) ? .succeeded : nil
+        case .failed: events.contains(.failed) ? .failed : nil
+        case .queued, .running, .cancelled, .superseded, .skipped: nil
+        }
     }
 }

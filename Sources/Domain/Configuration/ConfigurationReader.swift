@@ -45,9 +45,10 @@ package struct ConfigurationReader: Sendable {
             return findings.reading(nil)
         }
         let reading = reader.mainReading()
+        let defaults = reader.defaults
         let apps = apps.compactMap { file in
             MappingReader(.app, file: file, wanted: "an app needs account, repository, branch and root", findings: findings)?
-                .appReading(defaultName: file.defaultAppName, accounts: reading.accounts)
+                .with(defaults).appReading(defaultName: file.defaultAppName, accounts: reading.accounts)
         }
         CrossChecks(apps: apps, stateDirectory: reading.stateDirectory, findings: findings).run()
         if apps.isEmpty, !findings.hasErrors {

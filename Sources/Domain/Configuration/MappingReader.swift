@@ -46,6 +46,13 @@ struct MappingReader {
         }
     }
 
+    /// The same, where the keys that are not there are taken from elsewhere.
+    func with(_ defaults: [ConfigurationField]) -> MappingReader {
+        var reader = self
+        for field in defaults where reader.fields[field.name] == nil { reader.fields[field.name] = field }
+        return reader
+    }
+
     /// nil when the key is not there.
     subscript(key: String) -> ConfigurationField? {
         assert(place.keys.contains(key), "\(key) is no key of \(place)")

@@ -10,8 +10,6 @@ enum NotSupportedYet {
             "runner: systemd",
             "runner_roots",
             "catch_up",
-            "min_free",
-            "defaults",
         ],
         .account: [
             "kind: github",
@@ -22,32 +20,15 @@ enum NotSupportedYet {
             "oauth"
         ],
         .app: [
-            "auth",
-            "hook_secret",
-            "paths",
-            "skip_markers",
-            "directory",
-            "shared",
-            "cache",
             "user",
             "allow_root",
-            "external_links",
-            "submodules",
-            "lfs",
-            "restart",
-            "reload",
-            "health",
-            "on_failure",
-            "notify",
-            "keep_releases",
             "limits",
             "catch_up",
             "deploy_on_add",
             "operators",
         ],
         .step: [
-            "network: off",
-            "rollback",
+            "network: off"
         ],
     ]
 

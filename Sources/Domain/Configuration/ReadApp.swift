@@ -30,12 +30,16 @@ extension MappingReader {
         let account = required("account", "a name out of `accounts`")?.accountName(accounts)
         let known = account.flatMap { accounts[$0] ?? nil }
         let repository = required("repository", "workspace/slug or PROJECT/slug")?.repository(of: known)
-        let address = cloneAddress(of: repository, account: known)
+        let credentials = self["auth"]?.credentials(for: known?.kind)
+        let address = cloneAddress(of: repository, account: known.map { credentials.map($0.showing) ?? $0 })
+        let hookSecrets = self["hook_secret"]?.hookSecrets()
         let branches = branchPatterns()
         let tags = self["tags"]?.globs() ?? []
         let root = required("root", "the directory that holds the releases, such as /srv/shop")?.path("a directory")
         let settings = appSettings(secretsAreKnown: true)
-        checkLaterKeys(kind: known?.kind)
+        let filters = pushFilters()
+        let releases = releaseSettings()
+        checkLaterKeys()
         var app: App?
         if let name, let account, let repository, let address, let branches, let root {
             app = App(
@@ -45,6 +49,10 @@ extension MappingReader {
                 logLimit: settings.logLimit, umask: settings.umask, lock: settings.lock, cancelRunning: settings.cancelRunning,
                 maxAttempts: settings.maxAttempts
             )
+            app?.credentials = credentials
+            app?.hookSecrets = hookSecrets
+            app?.filters = filters
+            app?.releases = releases
         }
         return AppReading(
             app: app, name: name, namePosition: self["app"]?.position ?? position,

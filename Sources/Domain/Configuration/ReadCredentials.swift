@@ -1,7 +1,12 @@
 /// What `auth` comes to.
-struct Credentials {
-    var rest: RESTCredential?
-    var ssh: SSHCredential?
+package struct Credentials: Sendable, Equatable {
+    package var rest: RESTCredential?
+    package var ssh: SSHCredential?
+
+    package init(rest: RESTCredential? = nil, ssh: SSHCredential? = nil) {
+        self.rest = rest
+        self.ssh = ssh
+    }
 }
 
 extension ConfigurationField {

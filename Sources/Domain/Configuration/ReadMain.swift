@@ -8,6 +8,7 @@ struct MainReading {
     var workers: Int
     var drain: Duration
     var retention: Retention
+    var minFree: Int
     var environment: [String: String]
     /// nil for an account that is not whole.
     var accounts: [String: Account?]
@@ -15,7 +16,7 @@ struct MainReading {
     func configuration(apps: [App]) -> Configuration {
         Configuration(
             name: name, hooks: hooks, controlSocket: controlSocket, publicURL: publicURL, stateDirectory: stateDirectory,
-            workers: workers, drain: drain, retention: retention, environment: environment,
+            workers: workers, drain: drain, retention: retention, minFree: minFree, environment: environment,
             accounts: accounts.compactMapValues(\.self), apps: apps.sorted { $0.name < $1.name }
         )
     }
@@ -35,14 +36,36 @@ extension MappingReader {
             workers: self["workers"]?.wholeNumber(in: 0...1_000) ?? 2,
             drain: self["drain"]?.duration(allowsZero: true) ?? .seconds(5 * 60),
             retention: self["retention"]?.retention() ?? Retention(),
+            minFree: self["min_free"]?.size(in: 0...SizeText.limit) ?? 1 << 30,
             environment: self["env"]?.environment() ?? [:],
             accounts: required("accounts", "at least one, with kind and hook_secret")?.accounts() ?? [:]
         )
         _ = self["runner"]?.choice(["child", "systemd"])
         _ = self["apps_directory"]?.path("a directory")
-        checkLaterKeysOfMain(accounts: reading.accounts)
+        checkDefaults()
+        checkLaterKeysOfMain()
         checkSockets(reading)
         return reading
+    }
+
+    /// What every app starts from: each of these counts where the app's own file does not have the key.
+    var defaults: [ConfigurationField] {
+        // Whatever is no key of an app, or no mapping at all, is reported by ``checkDefaults()``.
+        guard case .mapping = self["defaults"]?.tree.value else { return [] }
+        return self["defaults"]?.namedFields("a mapping")?.filter { ConfigurationPlace.defaults.keys.contains($0.name) } ?? []
+    }
+
+    /// Also what no app uses.
+    private func checkDefaults() {
+        guard let defaults = self["defaults"]?.mapping(.defaults) else { return }
+        _ = defaults["auth"]?.credentials(for: nil)
+        _ = defaults["hook_secret"]?.hookSecrets()
+        _ = defaults["clone_url"]?.cloneAddress()
+        _ = defaults["tags"]?.globs()
+        _ = defaults.appSettings(secretsAreKnown: false)
+        _ = defaults.pushFilters()
+        _ = defaults.releaseSettings()
+        defaults.checkLaterKeys()
     }
 
     private func checkSockets(_ reading: MainReading) {

@@ -16,9 +16,6 @@ struct StepsReader {
     let jobTimeout: Duration?
     private var taken: [String: SourcePosition] = [:]
 
-    /// Steps that every pipeline has or may have.
-    static let builtIn: Set<String> = ["fetch", "checkout", "activate", "restart", "reload", "health"]
-
     init(secretNames: Set<String>?, jobTimeout: Duration?) {
         self.secretNames = secretNames
         self.jobTimeout = jobTimeout
@@ -50,12 +47,14 @@ struct StepsReader {
         let secrets = secrets(mapping, section, environment)
         mapping.checkRest(of: section)
         guard let name, let run, isFree else { return nil }
-        return CommandStep(name: name, run: run, timeout: timeout, environment: environment, secrets: secrets)
+        return CommandStep(
+            name: name, run: run, timeout: timeout, environment: environment, secrets: secrets,
+            isInRollbacks: mapping["rollback"]?.flag() ?? true)
     }
 
     /// Reports a name that is not free.
     private mutating func take(_ name: String, _ field: ConfigurationField) -> Bool {
-        if Self.builtIn.contains(name) {
+        if Plan.isReserved(name) {
             field.report("\(quoted(name)) is the name of a built-in step (choose another)")
             return false
         }
@@ -121,7 +120,6 @@ extension ConfigurationField {
 extension MappingReader {
     fileprivate func checkRest(of section: StepSection) {
         _ = self["network"]?.choice(["on", "off"])
-        _ = self["rollback"]?.flag()
         if section != .deploy { refuse(["rollback"], "belongs to deploy steps") }
     }
 }

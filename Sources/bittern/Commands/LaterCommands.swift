@@ -3,9 +3,9 @@ import ArgumentParser
 /// Commands that the manual names and a later version brings: they are known, and say so.
 enum LaterCommands {
     static let all: [any ParsableCommand.Type] = [
-        Later<Releases>.self, Later<Deploy>.self, Later<Rollback>.self, Later<Deliveries>.self, Later<Delivery>.self, Later<Replay>.self,
+        Later<Deploy>.self, Later<Deliveries>.self, Later<Delivery>.self, Later<Replay>.self,
         Later<Explain>.self,
-        Later<Simulate>.self, Later<Accounts>.self, Later<Account>.self, Later<Hooks>.self, Later<Metrics>.self, Later<Cache>.self,
+        Later<Simulate>.self, Later<Accounts>.self, Later<Account>.self, Later<Hooks>.self, Later<Metrics>.self,
         Later<Reload>.self, Later<Doctor>.self, Later<Backup>.self, Later<Runner>.self, Later<Step>.self,
     ]
 
@@ -26,9 +26,7 @@ enum LaterCommands {
         }
     }
 
-    enum Releases: Name { static let name = "releases" }
     enum Deploy: Name { static let name = "deploy" }
-    enum Rollback: Name { static let name = "rollback" }
     enum Deliveries: Name { static let name = "deliveries" }
     enum Delivery: Name { static let name = "delivery" }
     enum Replay: Name { static let name = "replay" }
@@ -38,7 +36,6 @@ enum LaterCommands {
     enum Account: Name { static let name = "account" }
     enum Hooks: Name { static let name = "hooks" }
     enum Metrics: Name { static let name = "metrics" }
-    enum Cache: Name { static let name = "cache" }
     enum Reload: Name { static let name = "reload" }
     enum Doctor: Name { static let name = "doctor" }
     enum Backup: Name { static let name = "backup" }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ControlAPI
+import Domain
 
 struct Show: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Show one job with its steps.")
@@ -23,15 +24,24 @@ struct Show: AsyncParsableCommand {
         facts.add(["delivery", job.delivery ?? "-"])
         facts.add(["release", job.release.map(String.init) ?? "-"])
         facts.add(["attempt", String(job.attempt)])
+        facts.add(["tree", job.tree ?? "-"])
+        facts.add(["configuration", job.configuration_hash.map { String($0.prefix(12)) } ?? "-"])
         facts.add(["queued", Terminal.localTime(job.queued_at)])
         facts.add(["started", Terminal.localTime(job.started_at)])
         facts.add(["finished", Terminal.localTime(job.finished_at)])
         guard !job.steps.isEmpty else { return facts.text }
-        var steps = Table(["STEP", "STATE", "EXIT", "STARTED", "FINISHED"])
+        var steps = Table(["STEP", "STATE", "EXIT", "STARTED", "TOOK"])
         for step in job.steps {
             let exit = step.exit_status.map(String.init) ?? step.signal.map { "signal \($0)" } ?? "-"
-            steps.add([step.name, step.state, exit, Terminal.localTime(step.started_at), Terminal.localTime(step.finished_at)])
+            steps.add([step.name, step.state, exit, Terminal.localTime(step.started_at), Self.took(step)])
         }
         return facts.text + "\n\n" + steps.text
+    }
+
+    private static func took(_ step: StepReply) -> String {
+        guard let began = Timestamp(rfc3339: step.started_at), let ended = step.finished_at.flatMap({ Timestamp(rfc3339: $0) }) else {
+            return "-"
+        }
+        return ended.since(began).inWords
     }
 }

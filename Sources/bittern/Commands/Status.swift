@@ -23,10 +23,12 @@ struct Status: AsyncParsableCommand {
         for app in status.apps {
             table.add([
                 app.held ? "\(app.app) (held)" : app.app, app.live.map { "\($0.commit.prefix(7)) (release \($0.id))" } ?? "nothing yet",
-                Terminal.localTime(app.live?.created_at), app.last_job.map(lastJob) ?? "none yet",
+                Terminal.localTime(app.live?.activated_at ?? app.live?.created_at), app.last_job.map(lastJob) ?? "none yet",
             ])
         }
-        return head + "\n\n" + table.text
+        // Mostly one disk is short for all of them.
+        let waits = Set(status.apps.compactMap(\.waits)).sorted().map { "\n\nJobs wait: \($0)." }.joined()
+        return head + "\n\n" + table.text + waits
     }
 
     private static func lastJob(_ job: JobReply) -> String {

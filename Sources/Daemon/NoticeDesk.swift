@@ -1,0 +1,69 @@
+import Domain
+import Exec
+import ServiceLifecycle
+import Storage
+
+/// Runs the commands that tell others how jobs ended: one after the other, outside the jobs' results, also after a restart.
+actor NoticeDesk: Service {
+    private let configuration: Configuration
+    private let ledger: Ledger
+    private let runner: any StepRunner
+    private let reporter: Reporter
+    private let state: StateDirectory
+    private let (wakings, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+
+    init(configuration: Configuration, ledger: Ledger, runner: any StepRunner, reporter: Reporter, state: StateDirectory) {
+        self.configuration = configuration
+        self.ledger = ledger
+        self.runner = runner
+        self.reporter = reporter
+        self.state = state
+    }
+
+    /// A job has ended that somebody is to be told of. May be called from anywhere, any number of times.
+    nonisolated func wake() {
+        waker.yield()
+    }
+
+    func run() async throws {
+        wake()
+        await withGracefulShutdownHandler {
+            for await _ in wakings { await tellAll() }
+        } onGracefulShutdown: {
+            self.waker.finish()
+        }
+    }
+
+    private func tellAll() async {
+        do {
+            while let notice = try await ledger.takeNotice() {
+                await tell(notice)
+                try await ledger.noticeDone(notice.id)
+            }
+        } catch {
+            reporter.ledgerTrouble("a notice could not be sent: \(error)")
+        }
+    }
+
+    private func tell(_ notice: Notice) async {
+        guard let app = configuration.apps.first(where: { $0.name == notice.job.app }), let account = configuration.accounts[app.account],
+            app.releases.notices.indices.contains(notice.position)
+        else { return }
+        let live = try? await ledger.liveReleases()[app.name]  // unknown: it is told from the root
+        let target = live.map { ReleaseTarget(release: $0.id, commit: $0.commit, path: $0.path, ref: nil) }
+        let command = Plan.notice(
+            app.releases.notices[notice.position], notice.event, app: app, job: notice.job, live: target,
+            environment: configuration.environment, home: state.home(app: app.name))
+        let name = "notice-\(notice.position + 1)"
+        let place = target ?? ReleaseTarget(release: notice.job.id, commit: notice.job.commit, path: app.root, ref: notice.job.ref)
+        let order = StepOrder(
+            id: StepID(job: notice.job.id, start: 0, position: 0), app: app, account: account, job: notice.job,
+            step: PlannedStep(name: name, stage: .deploy, work: .command(command), release: place), ownDirectory: place.path + "#" + name,
+            environment: configuration.environment)
+        do {
+            try await runner.perform(.notify(command, log: name), after: order)
+        } catch {
+            reporter.noticeFailed(notice.job, "\(error)")
+        }
+    }
+}

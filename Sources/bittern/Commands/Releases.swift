@@ -1,0 +1,34 @@
+import ArgumentParser
+import ControlAPI
+
+struct Releases: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List the releases that are kept of an app, the newest first.",
+        discussion: "One that failed stays to be looked at and is never gone back to.")
+
+    @Argument(help: "The app's name.")
+    var app: String
+
+    @OptionGroup var options: ReadOptions
+
+    func validate() throws {
+        try Jobs.checkAppName(app)
+    }
+
+    func run() async throws {
+        try await options.show(.releases(app: app), as: [ReleaseReply].self, text: Self.text)
+    }
+
+    static func text(_ releases: [ReleaseReply]) -> String {
+        guard !releases.isEmpty else { return "No releases." }
+        var table = Table(["RELEASE", "COMMIT", "STATE", "CREATED", "LIVE SINCE", "PATH"])
+        for release in releases {
+            let state = release.failed_at != nil && release.state == "live" ? "live, failed" : release.state
+            table.add([
+                String(release.id), String(release.commit.prefix(7)), state, Terminal.localTime(release.created_at),
+                Terminal.localTime(release.activated_at), release.path,
+            ])
+        }
+        return table.text
+    }
+}
