@@ -88,10 +88,19 @@ package struct GitCommand: Sendable {
         environment["GIT_DIR"] = mirror
         environment["GIT_WORK_TREE"] = tree
         environment["GIT_INDEX_FILE"] = index
-        environment["GIT_LFS_SKIP_SMUDGE"] = "0"
-        return [["lfs", "fetch", "origin", commit], ["lfs", "checkout"]].map { words in
-            StepOrder.withUmask(umask, Self.executable, words, environment, directory: tree)
-        }
+        let fetch = StepOrder.withUmask(umask, Self.executable, ["lfs", "fetch", "origin", commit], environment, directory: tree)
+        // `git lfs checkout` wants a HEAD, which a mirror has none of; so git writes those files anew, with the filter on, after they are
+        // gone: what looks as the index has it git leaves alone.
+        let filter = [
+            "filter.lfs.process": "git-lfs filter-process", "filter.lfs.smudge": "git-lfs smudge -- %f", "filter.lfs.required": "true",
+        ]
+        let words =
+            filter.sorted { $0.key < $1.key }.flatMap { ["-c", "\($0.key)=\($0.value)"] } + ["checkout-index", "--force", "-z", "--stdin"]
+        let list = "\"$0\" ls-files -z -- ':(attr:filter=lfs)'"
+        let script = "\(list) | xargs -0 -r rm -f --; \(list) | \"$0\" \"$@\""
+        let write = StepOrder.withUmask(
+            umask, "/bin/sh", ["-c", script, Self.executable] + words, environment, directory: tree)
+        return [fetch, write]
     }
 
     /// Prints the object each name stands for, a line each, up to the first that is not in the mirror; then it fails. The names are

@@ -129,7 +129,7 @@ struct GitModules: Sendable {
             var parts = base.split(separator: "/", omittingEmptySubsequences: false)
             for part in written.split(separator: "/") where part != "." {
                 // Never above the host.
-                if part == "..", parts.count > (base.contains("://") ? 4 : 1) {
+                if part == "..", parts.count > (base.contains("://") ? 3 : 1) {
                     parts.removeLast()
                 } else if part != ".." {
                     parts.append(part)
@@ -138,7 +138,8 @@ struct GitModules: Sendable {
             return parts.joined(separator: "/")
         }
         var address = written
-        if !written.contains("://"), let colon = written.firstIndex(of: ":"), !written[..<colon].contains("/") {
+        // `ext::` and the like are programs to git.
+        if !written.contains("://"), !written.contains("::"), let colon = written.firstIndex(of: ":"), !written[..<colon].contains("/") {
             address = "ssh://\(written[..<colon])/\(written[written.index(after: colon)...].drop { $0 == "/" })"
         }
         guard isAllowed(address) else {

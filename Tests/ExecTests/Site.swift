@@ -12,14 +12,17 @@ struct Site: Sendable {
     var account: Account
     var app: App
 
-    init(_ directory: TemporaryDirectory, cloneURL: String, account: Account = Site.account()) throws {
+    init(
+        _ directory: TemporaryDirectory, cloneURL: String, account: Account = Site.account(),
+        systemctl: Systemctl = Systemctl(environment: ["PATH": "/usr/bin:/bin"], cgroup: "")
+    ) throws {
         self.directory = directory
         self.account = account
         state = StateDirectory(path: directory.path("state"))
         try state.prepare()
         runner = ChildRunner(
             executor: SerialQueueExecutor(label: "test"), state: state, mirrors: GitMirrors(state: state), probe: NobodyToAsk(),
-            systemctl: Systemctl(environment: ["PATH": "/usr/bin:/bin"], cgroup: ""))
+            systemctl: systemctl)
         let repository = try #require(RepositoryName("acme/shop"))
         app = App(
             name: "shop", account: account.name, repository: repository, cloneURL: cloneURL, branches: [],

@@ -1,13 +1,13 @@
 import Foundation
 
 /// A port of 127.0.0.1 on which a server we started is about to listen.
-struct ListeningPort {
+package struct ListeningPort {
     let port: Int
 
-    init(_ port: Int) { self.port = port }
+    package init(_ port: Int) { self.port = port }
 
     /// Waits until a connection is taken. Ends the process and throws what is in its log where that does not come to pass.
-    func wait(for process: RunningProcess, log: String, within limit: Duration = .seconds(10)) async throws {
+    package func wait(for process: RunningProcess, log: String, within limit: Duration = .seconds(10)) async throws {
         do {
             try await eventually("\(process.name) to listen on \(port)", within: limit) {
                 if process.exitStatus != nil { throw CancellationError() }
