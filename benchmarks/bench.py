@@ -20,6 +20,7 @@ import threading
 import time
 
 import deliveries
+import releases
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BITTERN, LEDGER_BENCH = (os.path.abspath(path) for path in sys.argv[1:3])
@@ -65,9 +66,9 @@ def drain(inbox):
 
 
 class Site:
-    """A bittern with one app that follows every branch, and nobody who works."""
+    """A bittern with one app that follows every branch; nobody works, unless there is an origin to fetch from."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, origin=None):
         self.directory = directory
         self.port = free_port()
         self.ledger = directory + "/state/bittern.db"
@@ -80,7 +81,7 @@ class Site:
 hooks: {{listen: 127.0.0.1:{self.port}}}
 control: {{socket: {self.socket}}}
 state_directory: {directory}/state
-workers: 0
+workers: {0 if origin is None else 1}
 accounts:
   acme: {{kind: bitbucket-cloud, hook_secret: file:hook-secret}}
 """)
@@ -88,7 +89,7 @@ accounts:
             file.write(f"""
 account: acme
 repository: acme/shop
-clone_url: file://{directory}/none.git
+clone_url: file://{origin or directory + "/none.git"}
 branches: ["**"]
 root: {directory}/srv/shop
 """)
@@ -260,6 +261,11 @@ def history_table(directory, files):
     table(["", "empty ledger", "1,000,000 jobs and deliveries", "ratio"], rows)
 
 
+def release_table(directory):
+    rows = releases.measure(directory, Site)
+    table(["repository", "push to live ms", "against", "ms", "ratio", "answer to first step ms"], rows)
+
+
 def table(head, rows):
     print()
     print("| " + " | ".join(head) + " |")
@@ -306,13 +312,15 @@ def main():
             if not os.path.exists(file):
                 deliveries.write(file, count)
             files[connections] = (file, warm_up, count)
-        wanted = sys.argv[3:] or ["accept", "claim", "history"]
+        wanted = sys.argv[3:] or ["accept", "claim", "history", "release"]
         if "accept" in wanted:
             accept_table(directory, files)
         if "claim" in wanted:
             claim_table(directory)
         if "history" in wanted:
             history_table(directory, files)
+        if "release" in wanted:
+            release_table(directory)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
