@@ -36,21 +36,23 @@ struct Reporter: Sendable {
     // MARK: Deliveries
 
     func accepted(_ accepted: AcceptedDelivery, _ delivery: Delivery) {
-        let base: Logger.Metadata = [
-            "delivery": .string(String(accepted.id)), "account": .string(delivery.account), "remote": .string(delivery.remoteAddress),
-        ]
+        // Written twice for every push of a storm, so each dictionary is made once, of the right size.
         for old in accepted.superseded {
-            event(
-                .jobSuperseded, .info, "job \(old.job) of \(old.app) was superseded by job \(old.by)",
-                ["app": .string(old.app), "job": "\(old.job)"])
+            let fields: Logger.Metadata = [
+                "app": .string(old.app), "job": .string(String(old.job)), EventID.metadataKey: EventID.jobSuperseded.metadataValue,
+            ]
+            logger.info("job \(old.job) of \(old.app) was superseded by job \(old.by)", metadata: fields)
         }
         for verdict in accepted.verdicts {
-            var fields = base
+            var fields = Logger.Metadata(minimumCapacity: 8)
+            Self.add(accepted, delivery, to: &fields)
             Self.add(verdict, to: &fields)
             switch verdict.kind {
             case .queued:
                 let commit = verdict.commit?.short ?? ""
-                event(.jobQueued, .info, "job \(verdict.job ?? 0) of \(verdict.app ?? "") queued: \(verdict.ref) at \(commit)", fields)
+                fields[EventID.metadataKey] = EventID.jobQueued.metadataValue
+                logger.info(
+                    "job \(verdict.job ?? 0) of \(verdict.app ?? "") queued: \(verdict.ref) at \(commit)", metadata: fields)
             case .ignored:
                 logger.info(
                     "delivery \(accepted.id): \(verdict.ref) ignored\(verdict.app.map { " for \($0)" } ?? ""): \(verdict.reason ?? "")",
@@ -58,7 +60,9 @@ struct Reporter: Sendable {
             }
         }
         if accepted.verdicts.isEmpty {
-            logger.info("delivery \(accepted.id): \(delivery.event) needs nothing done", metadata: base)
+            var fields = Logger.Metadata()
+            Self.add(accepted, delivery, to: &fields)
+            logger.info("delivery \(accepted.id): \(delivery.event) needs nothing done", metadata: fields)
         }
     }
 
@@ -199,6 +203,12 @@ struct Reporter: Sendable {
         fields["ref"] = job.ref.map { .string($0.full) }
         fields["delivery"] = job.delivery.map { "\($0)" }
         return fields
+    }
+
+    private static func add(_ accepted: AcceptedDelivery, _ delivery: Delivery, to fields: inout Logger.Metadata) {
+        fields["delivery"] = .string(String(accepted.id))
+        fields["account"] = .string(delivery.account)
+        fields["remote"] = .string(delivery.remoteAddress)
     }
 
     private static func add(_ verdict: Verdict, to fields: inout Logger.Metadata) {

@@ -26,6 +26,24 @@ import Testing
         }
     }
 
+    @Test("an app with a credential of its own shows that one, not the account's")
+    func ofTheApp() async throws {
+        try await withOrigin { directory, origin in
+            let commit = try await origin.commit(files: ["a": "1"])
+            let repositories = directory.path("repositories")
+            try await withGitWebHost(repositories: repositories, user: "ci", password: "unused", token: "t0ken-t0ken") { host in
+                let account = "url: \(host.address), ca: \(host.caFile), auth: {access_token: credential:hook}"
+                try await withDataCenter(account, app: "branch: main\nauth: {access_token: credential:token}\n") { daemon in
+                    let answer = try await deliver(.init(repository: "ACME/shop").branch("main", new: commit), to: daemon)
+                    let job = try await daemon.runToEnd(try #require(answer.results.first?.job))
+                    #expect(job.state == "succeeded", "\(job)")
+                    #expect(try live(daemon) == commit)
+                    try await isNowhere("t0ken-t0ken", daemon)
+                }
+            }
+        }
+    }
+
     @Test("a wrong access token, and a certificate nobody vouches for, fail the job with a reason that says so")
     func refusedHTTPS() async throws {
         try await withOrigin { directory, origin in

@@ -106,6 +106,27 @@ import Testing
         }
     }
 
+    @Test("a job keeps by what rules it ran, what tree it put live, and how long each step took")
+    func drift() async throws {
+        try await withSite(app: "build: [\"true\"]\n") { site in
+            let first = try await site.deploy(["a": "1"])
+            let second = try await site.deploy(["a": "2"])
+            let tree = try await site.origin.git("rev-parse", "HEAD^{tree}")
+            #expect(second.json["tree"].string == tree && first.json["tree"].string?.isEmpty == false)
+            #expect(first.json["tree"] != second.json["tree"])
+            let hash = try #require(first.json["configuration_hash"].string)
+            #expect(hash.count == 64 && second.json["configuration_hash"].string == hash)
+            let shown = try await site.daemon.run("show", "2").output
+            #expect(shown.contains(tree) && shown.contains(hash.prefix(12)))
+            let table = try #require(shown.split(separator: "\n").first { $0.hasPrefix("build-1") })
+            #expect(table.contains(/[0-9.]+s *$/), "\(table)")
+            // Another configuration is another hash.
+            try site.daemon.setup.write(app: "shop", Site.completed("build: [\"true\", \"true\"]\n", "shop"))
+            try await site.daemon.restart()
+            #expect(try await site.deploy(["a": "3"]).json["configuration_hash"].string != hash)
+        }
+    }
+
     private func number(_ path: String) throws -> Int {
         try #require(try FileManager.default.attributesOfItem(atPath: path)[.systemFileNumber] as? Int)
     }
