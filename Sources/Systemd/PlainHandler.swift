@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 package import Logging
 
@@ -34,9 +35,5 @@ package struct PlainHandler: LogHandler {
     }
 
     /// Milliseconds since 1970.
-    private static var now: Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-    }
+    private static var now: Int64 { Int64((Date.now.timeIntervalSince1970 * 1000).rounded(.down)) }
 }
