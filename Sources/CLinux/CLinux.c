@@ -10,10 +10,6 @@ int bittern_syncfs(int descriptor) {
     return syncfs(descriptor);
 }
 
-ssize_t bittern_copy_file_range(int from, int to, size_t length) {
-    return copy_file_range(from, NULL, to, NULL, length, 0);
-}
-
 int bittern_locks_limit(pid_t process, uint64_t *limit) {
     struct rlimit limits;
     if (prlimit(process, RLIMIT_LOCKS, NULL, &limits) != 0) return -1;

@@ -104,7 +104,8 @@ package struct Assembly: Sendable {
         var quiet = logger
         quiet.logLevel = .critical
         let services: [any Service] =
-            listeners + [dispatcher] + others + [HangUpNotice(reporter: reporter), herald]
+            // They are stopped from the last to the first, each when the one before has ended.
+            listeners + others + [dispatcher, HangUpNotice(reporter: reporter), herald]
         let group = ServiceGroup(
             configuration: .init(
                 services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },

@@ -69,6 +69,17 @@ struct ControlResponder: Sendable {
                 app(context.parameters.require("app")), ReplyCoding.decode(HoldRequest.self, from: Data(body.readableBytesView)))
         }
         router.post("/apps/:app/resume") { _, context in try await resume(app(context.parameters.require("app"))) }
+        router.get("/deliveries") { request, _ in
+            let limit = min(max(request.uri.queryParameters["limit"].flatMap { Int($0) } ?? 20, 1), 10_000)
+            return try Self.reply(try await ledger.deliveries(limit: limit).map(DeliveryReply.init))
+        }
+        router.get("/deliveries/:id") { _, context in
+            let text = try context.parameters.require("id")
+            guard let id = Int64(text), let delivery = try await ledger.delivery(id) else {
+                throw Refused(.notFound, "there is no delivery \(SafeText.shown(text, limit: 40)); bittern deliveries lists them")
+            }
+            return try Self.reply(DeliveryReply(delivery))
+        }
         router.get("/apps/:app/releases") { _, context in
             let app = try app(context.parameters.require("app"))
             return try Self.reply(try await ledger.releases(of: app.name).filter { $0.state != .building }.map(ReleaseReply.init))
@@ -127,12 +138,16 @@ struct ControlResponder: Sendable {
             }
             try await Task.sleep(for: .milliseconds(20))
         }
-        throw Refused(.conflict, "job \(job.id) could not be reached; try again")
+        throw Refused(.conflict, "job \(job.id) waits to end what it has put live; cancel it when it runs")
     }
 
     private func retry(_ job: Job) async throws -> Response {
         guard let app = configuration.apps.first(where: { $0.name == job.app }) else {
             throw Refused(.conflict, "\(job.app) is no longer configured")
+        }
+        // Of a rollback the same is another rollback.
+        if job.cause == .rollback, let release = job.release, job.state.isEnded {
+            return try await rollBack(app, RollbackRequest(release: release, hold: false))
         }
         guard let new = try await ledger.retry(job: job.id, lock: app.lock, by: nil, at: clock.now) else {
             throw Refused(.conflict, "job \(job.id) has not ended; bittern cancel \(job.id) ends it")
@@ -226,5 +241,14 @@ struct ControlResponder: Sendable {
         let text = (try? ReplyCoding.encode(ErrorReply(sentence))) ?? Data()  // a string is always JSON
         return Response(
             status: status, headers: [.contentType: "application/json"], body: ResponseBody(byteBuffer: ByteBuffer(bytes: text)))
+    }
+}
+
+extension DeliveryReply {
+    fileprivate init(_ stored: StoredDelivery) {
+        self.init(
+            id: stored.id, account: stored.account, event: stored.event, requestID: stored.requestID, remoteAddress: stored.remoteAddress,
+            receivedAt: stored.receivedAt, answer: stored.answer, reason: stored.reason, duplicateOf: stored.duplicateOf,
+            verdicts: stored.verdicts)
     }
 }

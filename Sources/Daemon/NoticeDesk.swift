@@ -27,18 +27,17 @@ actor NoticeDesk: Service {
 
     func run() async throws {
         wake()
-        await withGracefulShutdownHandler {
-            for await _ in wakings { await tellAll() }
-        } onGracefulShutdown: {
-            self.waker.finish()
+        // What was begun is ended then, and begun once more by the next daemon.
+        await cancelWhenGracefulShutdown {
+            for await _ in self.wakings { await self.tellAll() }
         }
     }
 
     private func tellAll() async {
         do {
-            while let notice = try await ledger.takeNotice() {
+            while !Task.isCancelled, let notice = try await ledger.takeNotice() {
                 await tell(notice)
-                try await ledger.noticeDone(notice.id)
+                if !Task.isCancelled { try await ledger.noticeDone(notice.id) }
             }
         } catch {
             reporter.ledgerTrouble("a notice could not be sent: \(error)")
@@ -63,7 +62,7 @@ actor NoticeDesk: Service {
         do {
             try await runner.perform(.notify(command, log: name), after: order)
         } catch {
-            reporter.noticeFailed(notice.job, "\(error)")
+            if !Task.isCancelled { reporter.noticeFailed(notice.job, "\(error)") }
         }
     }
 }

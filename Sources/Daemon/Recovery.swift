@@ -16,9 +16,9 @@ struct Recovery: Sendable {
     func run() async throws {
         for (job, release) in try await ledger.interruptedJobs() {
             let leftovers = await endLeftovers(of: job, release)
-            if let release, release.state == .building, isLive(release) {
+            if let release, release.state == .building || release.state == .good, isLive(release) {
                 // The daemon died between the rename and the ledger's word for it.
-                try await ledger.releaseActivated(job.id, app: job.app, at: clock.now)
+                try await ledger.releaseActivated(release.id, app: job.app, at: clock.now)
             }
             let app = configuration.apps.first { $0.name == job.app }
             if let end = job.givenUp(maxAttempts: app?.maxAttempts ?? 1) {

@@ -42,6 +42,9 @@ actor Worker {
     func run(_ claimed: ClaimedJob, _ app: App, _ account: Account, environment: [String: String], home: String) async {
         var errand = Errand(
             claimed: claimed, app: app, account: app.credentials.map(account.showing) ?? account, environment: environment, home: home)
+        if claimed.job.cause == .rollback, claimed.target == nil {
+            return await conclude(errand, .end(JobEnd(.failed, "release \(claimed.job.release ?? 0) is no longer kept")))
+        }
         var machine = JobMachine(job: errand.job.id, commit: errand.job.commit, plan: errand.plan)
         var action = machine.start(at: claimed.firstStep(of: errand.plan), reverting: claimed.reverting)
         if isHalted { _ = machine.halt() }
@@ -130,7 +133,9 @@ actor Worker {
             let elapsed = clock.now.since(began)
             let job = order.job
             let isOver = elapsed >= FetchRetry.patience
-            let result = await durably { try await self.ledger.order(job, after: fetched, patienceIsOver: isOver, at: self.clock.now) }
+            let result = await durably(isAsking: true) {
+                try await self.ledger.order(job, after: fetched, patienceIsOver: isOver, at: self.clock.now)
+            }
             guard let result else { return .stopped }
             if let queued = result.queued { reporter.headQueued(queued) }
             switch result.next {
@@ -202,9 +207,13 @@ actor Worker {
             for release in ReleaseRetention.removable(releases, keep: order.app.releases.keep, needed: needed) {
                 // What lies elsewhere belongs to a root that is no longer this app's.
                 guard release.path.hasPrefix(order.app.root + "/releases/"), !Task.isCancelled else { continue }
-                try await self.runner.perform(.remove(path: release.path), after: order)
-                try await self.ledger.releaseRemoved(release.id)
-                self.reporter.releaseRemoved(release)
+                // First nobody may want it any more; somebody may have asked for it meanwhile.
+                guard try await self.ledger.giveUpRelease(release.id, at: self.clock.now) else { continue }
+                await self.trying(order) {
+                    try await self.runner.perform(.remove(path: release.path), after: order)
+                    try await self.ledger.releaseRemoved(release.id)
+                    self.reporter.releaseRemoved(release)
+                }
             }
         }
     }
@@ -220,14 +229,16 @@ actor Worker {
     /// Writes to the ledger until it is written: what happened must be known before anything else happens. A full disk or a busy
     /// database holds the job here; when the daemon stops meanwhile, the next start examines the job anew, and this returns nil.
     @discardableResult
-    private func durably<Result: Sendable>(_ write: @Sendable () async throws -> Result) async -> Result? {
+    ///
+    /// - Parameter isAsking: what is written is a question that need not be answered once the job is to stop.
+    private func durably<Result: Sendable>(isAsking: Bool = false, _ write: @Sendable () async throws -> Result) async -> Result? {
         var delay: Duration = .milliseconds(100)
         while true {
             do {
                 return try await write()
             } catch {
                 reporter.ledgerTrouble("\(error)")
-                if isHalted { return nil }
+                if isHalted || (isAsking && machine?.isStopping == true) { return nil }
                 try? await Task.sleep(for: delay)  // cancelled: try at once
                 delay = min(delay * 2, .seconds(10))
             }
@@ -296,10 +307,10 @@ extension ClaimedJob {
     func firstStep(of plan: Plan) -> Int {
         let positions = plan.allSteps.indices
         if reverting != nil {
-            return positions.first { $0 >= plan.steps.count && !succeededSteps.contains($0) } ?? plan.allSteps.count
+            return positions.first { $0 >= plan.steps.count && !succeededSteps.contains(plan.allSteps[$0].name) } ?? plan.allSteps.count
         }
         guard isActivated else { return 0 }
         let activate = plan.steps.firstIndex { $0.stage == .activate } ?? 0
-        return plan.steps.indices.first { $0 > activate && !succeededSteps.contains($0) } ?? plan.steps.count
+        return plan.steps.indices.first { $0 > activate && !succeededSteps.contains(plan.steps[$0].name) } ?? plan.steps.count
     }
 }

@@ -109,7 +109,8 @@ package struct Plan: Sendable, Equatable {
         isRollback = target != nil
         self.release = release
         timeout = app.timeout
-        switch goBack {
+        // One of a root that is no longer the app's is none.
+        switch goBack.flatMap({ $0.path.hasPrefix(app.root + "/releases/") ? $0 : nil }) {
         case _ where !app.releases.rollsBack: onFailure = .keep
         case nil: onFailure = .stuck
         case let back?:

@@ -52,7 +52,8 @@ package actor ChildRunner: StepRunner {
         defer { log.close() }
         do {
             let outcome = try await perform(order, log: log)
-            if let failure = log.failure { return .failed(reason: failure) }
+            // What is live is live, whether or not a line about it could be written.
+            if let failure = log.failure, order.step.work != .activate { return .failed(reason: failure) }
             return outcome
         } catch let error as ExecError {
             log.append(line: "bittern: \(error.phrase)")
@@ -70,7 +71,13 @@ package actor ChildRunner: StepRunner {
             // Not while the tree for it, or a cache, is being made.
             return try await mirrors.taking(order.app.root) { try await checkout(order, log: log) }
         case .activate:
-            try order.release.activate()
+            do {
+                try order.release.activate()
+            } catch {
+                // After the rename only the root's directory is left to be synced.
+                guard order.release.isLive else { throw error }
+                log.append(line: "\(error)")
+            }
             let target = FileSystem.target(ofLink: order.app.root + "/current") ?? ""
             log.append(line: "\(order.app.root)/current -> \(target)")
             return .succeeded
@@ -107,10 +114,15 @@ package actor ChildRunner: StepRunner {
             let names = order.app.releases.cache
             guard !names.isEmpty else { return }
             try await mirrors.taking(order.app.root) {
-                guard wentLive else { return try order.release.giveCachesBack(names) }
-                for command in try order.release.copyCaches(names, environment: [:]) {
-                    let outcome = try await ChildProcess.run(command) { _ in }
-                    guard outcome == .succeeded else { throw ExecError(.file, "the caches of \(order.app.name) could not be copied") }
+                // One that is live for want of a better one needs them too.
+                guard wentLive || order.release.isLive else { return try order.release.giveCachesBack(names) }
+                for name in names {
+                    guard let copy = try order.release.copyCache(name) else { continue }
+                    let outcome = try await ChildProcess.run(copy) { _ in }
+                    guard outcome == .succeeded else {
+                        throw ExecError(.file, "the cache \(name) of \(order.app.name) could not be copied")
+                    }
+                    try order.release.keepCopy(of: name)
                 }
             }
         case .prepareTree:

@@ -119,10 +119,20 @@ package enum FileSystem {
         let copy = open(target, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard copy >= 0 else { throw ExecError.file("cannot write \(target)") }
         defer { close(copy) }
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {
-            let count = bittern_copy_file_range(source, copy, 1 << 30)
+            let count = read(source, &buffer, buffer.count)
             if count == 0 { return true }
-            guard count > 0 || errno == EINTR else { throw ExecError.file("cannot copy \(path)") }
+            guard count > 0 else {
+                if errno == EINTR { continue }
+                throw ExecError.file("cannot read \(path)")
+            }
+            var rest = buffer[..<count]
+            while !rest.isEmpty {
+                let written = rest.withUnsafeBytes { write(copy, $0.baseAddress, $0.count) }
+                guard written > 0 || errno == EINTR else { throw ExecError.file("cannot write \(target)") }
+                rest = rest.dropFirst(max(0, written))
+            }
         }
     }
 

@@ -55,9 +55,23 @@ package struct GitCommand: Sendable {
     /// Prints the entries of a commit that have this mode, as ls-tree does, a NUL behind each. Nearly all of a tree are files, so only
     /// the others leave the pipe.
     package func entries(of commit: String, mode: String, mirror: String) -> Command {
-        let script = "\"$0\" \"$@\" | LC_ALL=C grep -z '^\(mode) ' || :"
+        let script = "{ \"$0\" \"$@\" || echo \(Self.listingFailed); } | LC_ALL=C grep -z -e '^\(mode) ' -e '\(Self.listingFailed)' || :"
         let arguments = ["-c", script, Self.executable, "--git-dir=" + mirror, "ls-tree", "-r", "-z", "--full-tree", commit]
         return Command("/bin/sh", arguments, environment: fixedEnvironment)
+    }
+
+    static let listingFailed = "bittern:listing-failed"
+
+    /// Prints the names of attribute files in which the index and a commit differ.
+    package func changedAttributes(_ commit: String, index: String, mirror: String) -> Command {
+        var command = git(["--git-dir=" + mirror, "diff-index", "--cached", "--name-only", commit, "--", ":(glob)**/.gitattributes"])
+        command.environment["GIT_INDEX_FILE"] = index
+        return command
+    }
+
+    /// The same for work that belongs to no job.
+    var unmarked: GitCommand {
+        GitCommand(account: account, cloneURL: cloneURL, environment: environment, sshKey: sshKey)
     }
 
     /// Prints what a file of git's own form holds: `key`, a newline, `value`, NUL.

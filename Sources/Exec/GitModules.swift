@@ -21,24 +21,27 @@ struct GitModules: Sendable {
     let order: StepOrder
     let log: StepLog
 
-    func checkout(_ place: Place) async throws {
+    /// - Returns: the symbolic links of all of them, as paths in the release.
+    func checkout(_ place: Place) async throws -> [String] {
         let file = place.tree + "/.gitmodules"
-        guard FileSystem.kind(of: file) == .file else { return }
+        guard FileSystem.kind(of: file) == .file else { return [] }
         guard place.depth < Self.depthLimit else { throw ExecError(.git, "submodules lie more than \(Self.depthLimit) deep in each other") }
         let git = try mirrors.command(for: order)
         let settings = Self.settings(try await GitRun.run(git.settings(in: file), log: nil, limit: 1 << 20).text)
-        let links = try await GitRun.run(git.entries(of: place.commit, mode: "160000", mirror: place.mirror), log: nil, limit: 1 << 20)
-        for link in Self.entries(links.text) {
+        var links: [String] = []
+        for link in try await Self.entries(git.entries(of: place.commit, mode: "160000", mirror: place.mirror)) {
             try Task.checkCancellation()
             guard let written = Self.address(ofPath: link.path, settings) else {
                 throw ExecError(.git, "the submodule \(SafeText.shown(link.path, limit: 200)) has no address in .gitmodules")
             }
-            try await checkout(link, from: try Self.address(written, seenFrom: place.url, of: link.path), in: place)
+            links += try await checkout(link, from: try Self.address(written, seenFrom: place.url, of: link.path), in: place)
         }
+        return links
     }
 
-    private func checkout(_ link: Entry, from url: String, in place: Place) async throws {
-        let mirror = mirrors.path(ofAddress: url)
+    private func checkout(_ link: Entry, from url: String, in place: Place) async throws -> [String] {
+        // One for each credential: what one account may see is not another's.
+        let mirror = mirrors.path(ofAddress: url + " " + order.keyOwner)
         let tree = place.tree + "/" + link.path
         // git made an empty directory for it; anything else is somebody's trick.
         guard FileSystem.isDirectory(tree), CommitID(link.object) != nil else {
@@ -56,7 +59,9 @@ struct GitModules: Sendable {
         let run = try await GitRun.run(
             git.checkout(link.object, tree: tree, index: index, mirror: mirror, umask: order.app.umask), log: log)
         guard run.outcome == .succeeded else { throw failure(of: link, run) }
-        try await checkout(Place(url: url, commit: link.object, mirror: mirror, tree: tree, depth: place.depth + 1))
+        let own = try await Self.entries(git.entries(of: link.object, mode: "120000", mirror: mirror)).map { tree + "/" + $0.path }
+        let inner = try await checkout(Place(url: url, commit: link.object, mirror: mirror, tree: tree, depth: place.depth + 1))
+        return own.map { String($0.dropFirst(order.release.path.count + 1)) } + inner
     }
 
     private func fetch(_ link: Entry, _ git: GitCommand, _ mirror: String) async throws {
@@ -90,6 +95,15 @@ struct GitModules: Sendable {
     struct Entry: Sendable, Equatable {
         let object: String
         let path: String
+    }
+
+    /// What a command of ``GitCommand/entries(of:mode:mirror:)`` prints.
+    static func entries(_ command: Command) async throws -> [Entry] {
+        let run = try await GitRun.run(command, log: nil, limit: 16 << 20)
+        guard run.isWhole, !run.text.contains(GitCommand.listingFailed) else {
+            throw ExecError(.git, "git could not list what is special in the commit")
+        }
+        return entries(run.text)
     }
 
     /// `mode type object<TAB>path`, a NUL behind each.

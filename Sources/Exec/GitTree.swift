@@ -14,17 +14,14 @@ struct GitTree: Sendable {
         defer { unlink(index) }
         log.append(line: "checkout \(order.job.commit.hex) into \(order.release.path)")
         if try SpareTree(order).take(index: index, into: order.release) {
-            if try await write(into: order.release.path, index: index, mirror).outcome != .succeeded {
-                if Task.isCancelled { return .stopped }
-                log.append(line: "the prepared tree was of no use; writing all files")
-                unlink(index)
-                try order.release.create(umask: order.app.umask)
-            } else {
-                return try await complete(index: index, mirror)
-            }
-        } else {
-            try order.release.create(umask: order.app.umask)
+            var isWhole = try await fits(index: index, mirror)
+            if isWhole { isWhole = try await write(into: order.release.path, index: index, mirror).outcome == .succeeded }
+            if Task.isCancelled { return .stopped }
+            if isWhole { return try await complete(index: index, mirror) }
+            log.append(line: "the prepared tree was of no use; writing all files")
+            unlink(index)
         }
+        try order.release.create(umask: order.app.umask)
         let run = try await write(into: order.release.path, index: index, mirror)
         if Task.isCancelled { return .stopped }
         guard run.outcome == .succeeded else { return failure(run) }
@@ -36,11 +33,20 @@ struct GitTree: Sendable {
         let spare = SpareTree(order)
         let mirror = mirrors.path(of: order.app)
         let index = try spare.begin()
-        let git = try mirrors.command(for: order)
+        // No process of the job, which has ended.
+        let git = try mirrors.command(for: order).unmarked
         let run = try await GitRun.run(
             git.checkout(order.job.commit.hex, tree: spare.building, index: index, mirror: mirror, umask: order.app.umask), log: nil)
         guard run.outcome == .succeeded else { return try spare.discard() }
         try spare.finish()
+    }
+
+    /// Whether the prepared tree's attributes are the commit's: where they are not, a file may have to be written otherwise though it is
+    /// the same (gitattributes(5): text, eol, ident, working-tree-encoding).
+    private func fits(index: String, _ mirror: String) async throws -> Bool {
+        let git = try mirrors.command(for: order)
+        let run = try await GitRun.run(git.changedAttributes(order.job.commit.hex, index: index, mirror: mirror), log: nil)
+        return run.outcome == .succeeded && run.text.isEmpty
     }
 
     private func write(into tree: String, index: String, _ mirror: String) async throws -> GitRun {
@@ -58,13 +64,14 @@ struct GitTree: Sendable {
 
     private func complete(index: String, _ mirror: String) async throws -> StepOutcome {
         let git = try mirrors.command(for: order)
+        var links: [String] = []
         if order.app.releases.hasSubmodules {
             let modules = GitModules(mirrors: mirrors, order: order, log: log)
-            try await modules.checkout(
+            links = try await modules.checkout(
                 GitModules.Place(url: order.app.cloneURL, commit: order.job.commit.hex, mirror: mirror, tree: order.release.path, depth: 0))
         }
         if order.app.releases.hasLargeFiles, let trouble = try await largeFiles(git, index: index, mirror) { return trouble }
-        if !order.app.releases.allowsExternalLinks, let link = try await externalLink(git, mirror) {
+        if !order.app.releases.allowsExternalLinks, let link = try await externalLink(git, mirror, and: links) {
             return .failed(
                 reason:
                     "the symbolic link \(SafeText.shown(link, limit: 200)) leaves the release; take it out, or write external_links: allow")
@@ -78,11 +85,16 @@ struct GitTree: Sendable {
         guard Self.hasGitLFS else {
             return .failed(reason: "git-lfs is not installed, and lfs: true needs it; install it with: apt-get install git-lfs")
         }
-        if let address = try await foreignStore(git), !GitModules.isAllowed(address) {
+        let stores = try await stores(git)
+        if let address = stores.first(where: { !GitModules.isAllowed($0) }) {
             return .failed(
                 reason: "the address of large files in .lfsconfig is neither https nor ssh: \(SafeText.shown(address, limit: 200))")
         }
-        let commands = git.largeFiles(
+        var order = order
+        // Another host is not shown the account's credential, nor its key.
+        let isForeign = stores.contains { GitMirrors.host(of: $0) != GitMirrors.host(of: order.app.cloneURL) }
+        if isForeign { order.account = order.account.showing(Credentials()) }
+        let commands = try mirrors.command(for: order).largeFiles(
             order.job.commit.hex, tree: order.release.path, index: index, mirror: mirror, umask: order.app.umask)
         for command in commands {
             let run = try await GitRun.run(command, log: log)
@@ -95,12 +107,13 @@ struct GitTree: Sendable {
         return nil
     }
 
-    /// What the repository says of where its large files are; nil: beside the repository itself.
-    private func foreignStore(_ git: GitCommand) async throws -> String? {
+    /// All that the repository says of where its large files are; none: beside the repository itself.
+    private func stores(_ git: GitCommand) async throws -> [String] {
         let file = order.release.path + "/.lfsconfig"
-        guard FileSystem.kind(of: file) == .file else { return nil }
+        guard let kind = FileSystem.kind(of: file) else { return [] }
+        guard kind == .file else { throw ExecError(.git, ".lfsconfig is no file in the commit") }
         let run = try await GitRun.run(git.settings(in: file), log: nil)
-        return GitModules.settings(run.text).first { $0.key == "lfs.url" || $0.key.hasSuffix(".lfsurl") || $0.key == "lfs.pushurl" }?.value
+        return GitModules.settings(run.text).filter { $0.key.hasSuffix("url") }.map(\.value)
     }
 
     private static var hasGitLFS: Bool {
@@ -109,12 +122,9 @@ struct GitTree: Sendable {
 
     // MARK: Links
 
-    /// The first symbolic link of the commit that leads out of the release.
-    private func externalLink(_ git: GitCommand, _ mirror: String) async throws -> String? {
-        let run = try await GitRun.run(git.entries(of: order.job.commit.hex, mode: "120000", mirror: mirror), log: nil, limit: 16 << 20)
-        guard run.isWhole else {
-            throw ExecError(.git, "the commit holds too many symbolic links to look at; external_links: allow leaves them")
-        }
-        return GitModules.entries(run.text).map(\.path).first { order.release.isLeft(byLink: $0) }
+    /// The first symbolic link of the commit, or of its submodules, that leads out of the release.
+    private func externalLink(_ git: GitCommand, _ mirror: String, and others: [String]) async throws -> String? {
+        let own = try await GitModules.entries(git.entries(of: order.job.commit.hex, mode: "120000", mirror: mirror)).map(\.path)
+        return (own + others).first { order.release.isLeft(byLink: $0) }
     }
 }

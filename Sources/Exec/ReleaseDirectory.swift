@@ -39,6 +39,10 @@ package struct ReleaseDirectory: Sendable, Equatable {
     /// is on the disk before, the link after.
     package func activate() throws {
         let link = root + "/current"
+        // Where the link would lead, and not where the app's root was once.
+        guard path == root + "/" + linkTarget, FileSystem.isDirectory(path) else {
+            throw ExecError(.file, "\(path) is no release below \(root)")
+        }
         guard !FileSystem.isDirectory(link) else {
             throw ExecError(.file, "\(link) is a directory, not a link; move it away")
         }

@@ -69,21 +69,30 @@ extension ReleaseDirectory {
         }
     }
 
-    /// The command that keeps copies of these directories of a live release, sharing blocks where the file system can (cp(1)), and never
-    /// files: a build that writes into its cache must not write into what is live.
-    func copyCaches(_ names: [String], environment: [String: String]) throws -> [Command] {
-        try names.filter { FileSystem.kind(of: path + "/" + $0) == .directory }.map { name in
-            try FileSystem.makeDirectory(Self.parent(of: cachePath(name)), mode: 0o755)
-            try FileSystem.removeTree(cachePath(name))
-            return Command(
-                "/bin/cp", ["--archive", "--reflink=auto", "--no-target-directory", "--", path + "/" + name, cachePath(name)],
-                environment: environment)
-        }
+    /// The command that copies such a directory of a live release, sharing blocks where the file system can (cp(1)), and never files: a
+    /// build that writes into its cache must not write into what is live. nil when there is none.
+    func copyCache(_ name: String) throws -> Command? {
+        guard FileSystem.kind(of: path + "/" + name) == .directory else { return nil }
+        try FileSystem.removeTree(root + "/.cache-new")
+        return Command(
+            "/bin/cp", ["--archive", "--reflink=auto", "--no-target-directory", "--", path + "/" + name, root + "/.cache-new"],
+            environment: [:])
     }
 
-    /// Forgets what jobs left of their caches.
+    /// The copy is whole, and takes the place of what was kept before.
+    func keepCopy(of name: String) throws {
+        try FileSystem.makeDirectory(Self.parent(of: cachePath(name)), mode: 0o755)
+        try FileSystem.removeTree(cachePath(name))
+        guard rename(root + "/.cache-new", cachePath(name)) == 0 else { throw ExecError.file("cannot keep the cache \(name)") }
+    }
+
+    /// Forgets what jobs left of their caches; those of a job that runs are in its release.
     package static func clearCaches(root: String) throws {
-        try FileSystem.removeTree(root + "/.cache")
+        let gone = root + "/.cache-gone"
+        try FileSystem.removeTree(gone)
+        // At once, whoever is about to put something there.
+        guard rename(root + "/.cache", gone) == 0 || errno == ENOENT else { throw ExecError.file("cannot remove \(root)/.cache") }
+        try FileSystem.removeTree(gone)
     }
 
     private func cachePath(_ name: String) -> String { root + "/.cache/" + name }
@@ -97,7 +106,8 @@ extension ReleaseDirectory {
     /// Whether a symbolic link of the commit leads out of the release, on whatever detours.
     func isLeft(byLink name: String) -> Bool {
         var place: [Substring] = name.split(separator: "/")[...].dropLast().map { $0 }
-        guard let target = FileSystem.target(ofLink: path + "/" + name) else { return false }
+        // A name git shows otherwise than it is cannot be looked at, and what it names not trusted.
+        guard let target = FileSystem.target(ofLink: path + "/" + name), !target.unicodeScalars.contains("\u{FFFD}") else { return true }
         guard !target.hasPrefix("/") else { return true }
         var rest = Array(target.split(separator: "/").reversed())
         // As many as Linux follows (path_resolution(7)).

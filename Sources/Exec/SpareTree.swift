@@ -30,8 +30,9 @@ struct SpareTree: Sendable {
         guard unlink(mark) == 0 else { throw ExecError.file("cannot remove \(mark)") }
         try FileSystem.makeDirectory(root + "/releases", mode: 0o755)
         try FileSystem.removeTree(release.path)
-        guard try FileSystem.copyFile(index, to: target), rename(tree, release.path) == 0 else { return false }
-        return true
+        // Whatever goes wrong here, there is still the other way.
+        guard (try? FileSystem.copyFile(index, to: target)) == true else { return false }
+        return rename(tree, release.path) == 0
     }
 
     /// Makes room for a new one.
@@ -40,6 +41,8 @@ struct SpareTree: Sendable {
     func begin() throws -> String {
         guard unlink(mark) == 0 || errno == ENOENT else { throw ExecError.file("cannot remove \(mark)") }
         try discard()
+        // Of a git that was killed.
+        unlink(index + ".lock")
         try FileSystem.makeDirectory(building, mode: 0o755)
         guard chmod(building, 0o777 & ~UInt32(umask)) == 0 else { throw ExecError.file("cannot set the mode of \(building)") }
         return index

@@ -8,8 +8,9 @@ package struct ClaimedJob: Sendable, Equatable {
     package var start: Int64
     /// The release of this job is live already: go on after `activate`, with the steps that had not succeeded.
     package var isActivated: Bool
-    /// Positions of the steps that succeeded in an earlier start and count when ``isActivated``.
-    package var succeededSteps: Set<Int>
+    /// Names of the steps that succeeded in an earlier start and count when ``isActivated``, or while the job goes back. (Not their
+    /// positions: the configuration may be another one by now.)
+    package var succeededSteps: Set<String>
     /// The commit that was live when the job was claimed.
     package var previous: CommitID?
     /// What a rollback puts live; nil: it is no rollback.
@@ -36,10 +37,12 @@ extension Ledger {
                     WHERE state = 'queued'
                       -- One at a time per lock; the unique index holds it should this ever be wrong.
                       AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND lock_name = waiting.lock_name)
-                      -- A hold is for pushes; what a person asks for by name runs all the same.
-                      AND (cause NOT IN ('push', 'catch-up') OR NOT EXISTS (
-                          SELECT 1 FROM holds WHERE app = waiting.app AND (until IS NULL OR until > :now)))
-                      AND app NOT IN (SELECT value FROM json_each(:waiting))
+                      -- A hold is for pushes; what a person asks for by name runs all the same. And what is live half-way is to be ended.
+                      AND ((cause NOT IN ('push', 'catch-up') OR NOT EXISTS (
+                              SELECT 1 FROM holds WHERE app = waiting.app AND (until IS NULL OR until > :now)))
+                          AND app NOT IN (SELECT value FROM json_each(:waiting))
+                        OR revert_state IS NOT NULL
+                        OR (starts > 0 AND EXISTS (SELECT 1 FROM releases WHERE releases.job = waiting.id AND releases.state = 'live')))
                     ORDER BY id LIMIT 1)
                 RETURNING id
                 """, ["now": now.milliseconds, "waiting": waiting])
@@ -72,7 +75,8 @@ extension Ledger {
         try database.row(
             """
             \(selectTarget)
-            WHERE releases.app = ? AND releases.state IN ('live', 'good') AND releases.failed_at IS NULL AND releases.job <> ?
+            WHERE releases.app = ? AND releases.state IN ('live', 'good') AND releases.failed_at IS NULL AND releases.removed_at IS NULL
+              AND releases.job <> ?
             ORDER BY releases.state = 'live' DESC, releases.activated_at DESC LIMIT 1
             """, [app, own]
         ).map(target)
@@ -99,8 +103,8 @@ extension Ledger {
         "[" + apps.sorted().map { "\"\($0)\"" }.joined(separator: ",") + "]"
     }
 
-    private static func succeededSteps(of job: Int64, in database: Database) throws -> Set<Int> {
-        Set(try database.rows("SELECT position FROM steps WHERE job = ? AND state = 'succeeded'", [job]).map { $0["position"] })
+    private static func succeededSteps(of job: Int64, in database: Database) throws -> Set<String> {
+        Set(try database.rows("SELECT name FROM steps WHERE job = ? AND state = 'succeeded'", [job]).map { $0["name"] })
     }
 
     private static func liveCommit(of app: String, except job: Int64, in database: Database) throws -> CommitID? {

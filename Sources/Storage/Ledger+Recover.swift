@@ -2,12 +2,12 @@ package import Domain
 import GRDB
 
 extension Ledger {
-    /// Jobs that were running when a daemon died, with the release directory each had begun.
+    /// Jobs that were running when a daemon died, with the release each had begun, or goes to.
     package func interruptedJobs() async throws -> [(job: Job, release: Release?)] {
         try await read { database in
             try database.rows("SELECT \(Job.columns) FROM jobs WHERE state = 'running' ORDER BY id").map { row in
                 let job = try Job(row: row)
-                let release = try database.row("SELECT * FROM releases WHERE job = ?", [job.id]).map(Release.init(row:))
+                let release = try database.row("SELECT * FROM releases WHERE job = ?", [job.release ?? job.id]).map(Release.init(row:))
                 return (job: job, release: release)
             }
         }

@@ -52,10 +52,23 @@ extension Ledger {
         }
     }
 
-    /// The directory of a release is gone, or may be.
+    /// Nobody goes back to this release any more; false when it is live, or a job is on its way to it.
+    package func giveUpRelease(_ release: Int64, at now: Timestamp) async throws -> Bool {
+        try await write { database in
+            try database.run(
+                """
+                UPDATE releases SET removed_at = :now
+                WHERE job = :release AND state IN ('good', 'failed')
+                  AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.release = :release AND jobs.state IN ('queued', 'running'))
+                """, ["now": now.milliseconds, "release": release])
+            return database.changesCount > 0
+        }
+    }
+
+    /// The directory of a release that was given up is gone.
     package func releaseRemoved(_ release: Int64) async throws {
         try await write { database in
-            try database.run("DELETE FROM releases WHERE job = ? AND state <> 'live'", [release])
+            try database.run("DELETE FROM releases WHERE job = ? AND removed_at IS NOT NULL", [release])
         }
     }
 
@@ -70,6 +83,7 @@ extension Ledger {
                 SELECT jobs.app, jobs.repository, jobs.ref, releases.commit_id, 'rollback', :by, :lock, 'queued', :now, releases.job
                 FROM releases JOIN jobs ON jobs.id = releases.job
                 WHERE releases.app = :app AND releases.state IN ('live', 'good') AND releases.failed_at IS NULL
+                  AND releases.removed_at IS NULL
                   AND (releases.job = :release OR (:release IS NULL AND releases.state = 'good'))
                 ORDER BY releases.activated_at DESC LIMIT 1
                 RETURNING id

@@ -390,6 +390,9 @@ enum Schema {
         -- When a step failed while it was live, or before; it is no release to go back to.
         ALTER TABLE releases ADD COLUMN failed_at INTEGER;
         UPDATE releases SET failed_at = created_at WHERE state = 'failed';
+        -- When it was given up; its directory goes after that, and then the row.
+        ALTER TABLE releases ADD COLUMN removed_at INTEGER
+            CONSTRAINT live_is_kept CHECK (removed_at IS NULL OR state IN ('good', 'failed'));
 
         -- What is to be told to others about jobs that ended; a row goes when that was tried.
         CREATE TABLE notices (

@@ -73,6 +73,26 @@ import Testing
         }
     }
 
+    @Test("a release that stays live though it failed keeps its caches")
+    func cacheOfAFailedRelease() async throws {
+        let app = "cache: [deps/]\non_failure: keep\nbuild: [\"mkdir -p deps; echo x >> deps/x\"]\ndeploy: [\"false\"]\n"
+        try await withSite(app: app) { site in
+            #expect(try await site.deploy(["a": "1"]).state == "failed")
+            try await eventually("the copy") { site.exists("srv/shop/.cache/deps/x") }
+            #expect(try site.live("deps/x") == "x\n")
+        }
+    }
+
+    @Test("where attributes change, files that did not are written as the new ones want it")
+    func attributes() async throws {
+        try await withSite(app: "") { site in
+            #expect(try await site.deploy(["a.txt": "one\ntwo\n"]).state == "succeeded")
+            try await eventually("the prepared tree") { site.exists("srv/shop/.spare-mark") }
+            #expect(try await site.deploy([".gitattributes": "*.txt text eol=crlf\n"]).state == "succeeded")
+            #expect(try site.live("a.txt") == "one\r\ntwo\r\n")
+        }
+    }
+
     @Test("steps work in the configured directory, and a commit without it fails with a sentence")
     func directory() async throws {
         try await withSite(app: "directory: services/shop\nbuild: [pwd > where]\n") { site in

@@ -45,6 +45,20 @@ import Testing
         }
     }
 
+    @Test("a rollback that is retried is another rollback")
+    func retried() async throws {
+        try await withSite(app: Self.app) { site in
+            for text in ["1", "2"] { _ = try await site.deploy(["a": text]) }
+            #expect(try await site.daemon.run("rollback", "shop", "--wait").status == 0)
+            #expect(try await site.deploy(["a": "3"]).state == "succeeded")
+            let retry = try await site.daemon.run("retry", "3", "--wait")
+            #expect(retry.status == 0, "\(retry)")
+            let job = try await site.daemon.job(5)
+            #expect(job.json["cause"] == "rollback" && job.json["release"] == 1 && job.steps == ["activate", "deploy-1"])
+            #expect(try site.live("a") == "1")
+        }
+    }
+
     @Test("what is not there, failed, or of another app is refused with a sentence")
     func refused() async throws {
         try await withSite(app: "deploy: [\"test ! -e sick\"]\n") { site in

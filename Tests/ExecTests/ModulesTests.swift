@@ -45,6 +45,21 @@ import Testing
         }
     }
 
+    @Test("a symbolic link of a submodule may lead out of the release as little as one of its own")
+    func links() async throws {
+        try await withSite { site, origin, _ in
+            site.app.releases.hasSubmodules = true
+            let inner = try await module(site, "inner", "1")
+            let linked = try await inner.origin.commit(files: [:], links: ["out": "/etc/passwd", "fine": "inside"])
+            let job = try site.job(try await add("lib/inner", "../inner.git", at: linked, to: origin))
+            guard case .failed(let reason) = try await site.run(["fetch", "checkout"], of: job) else {
+                Issue.record("it was taken")
+                return
+            }
+            #expect(reason.contains("the symbolic link lib/inner/out leaves the release"), "\(reason)")
+        }
+    }
+
     @Test("without submodules: true their places stay empty")
     func off() async throws {
         try await withSite { site, origin, _ in

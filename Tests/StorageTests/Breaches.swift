@@ -178,6 +178,7 @@ extension Breach {
         check("releases", "state IN ('building', 'live', 'good', 'failed')", "UPDATE releases SET state = 'old' WHERE job = 4"),
         check("releases", "live_was_activated", "UPDATE releases SET activated_at = NULL WHERE job = 4"),
         check("releases", "live_was_activated", "UPDATE releases SET state = 'good' WHERE job = 2"),
+        check("releases", "live_is_kept", "UPDATE releases SET removed_at = 5 WHERE job = 4"),
         unique("releases", "path", "UPDATE releases SET path = '/srv/shop/4' WHERE job = 2"),
         unique("releases", "app", "UPDATE releases SET state = 'live', activated_at = 3 WHERE job = 2"),
         Breach(table: "releases", rule: .reference("job"), sql: "DELETE FROM jobs WHERE id = 4"),

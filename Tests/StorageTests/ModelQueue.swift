@@ -33,12 +33,12 @@ struct ModelQueue {
         return older
     }
 
-    /// The oldest job that waits, of an app of which none runs; where the app is held no push.
+    /// The oldest job that waits, of an app of which none runs; where the app is held no push, unless it is live and to be ended.
     func next(at now: Int64) -> Int64? {
         jobs(.queued).first { id in
             guard let job = jobs[id] else { return false }
             let isFree = !jobs.values.contains { $0.app == job.app && $0.state == .running }
-            return isFree && !(job.isPush && (holds[job.app] ?? 0) > now)
+            return isFree && (isActivated(id) || !(job.isPush && (holds[job.app] ?? 0) > now))
         }
     }
 

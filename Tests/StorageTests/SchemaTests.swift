@@ -71,7 +71,7 @@ import Testing
             "1": "34fc2128482507208f6638db80bb26d5a1dc828d2249d589f333c58add98c1d2",
             "2": "7305ccfbae2a7a42adf9659184981a704671067365ec671c6ca54fc8424ad25b",
             "3": "54289e49b08df8d10799dd18bf36483bdb943f6a7ab64b72f6a508cd171777f1",
-            "4": "debd125ff80a7495eb37f142d074fb368a3e9163f9813828c05cc71e7b262be2",
+            "4": "7533bd10bdf50f96d82c036152dd5bac5def39166724af47e084aaf834efdabe",
         ])
     func released(version: String, hash: String) throws {
         let database = try DatabaseQueue()

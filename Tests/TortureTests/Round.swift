@@ -94,6 +94,7 @@ struct Round: Sendable {
             root: @DIR@/srv/\(app.name)
             \(app.follows)
             max_attempts: 1000
+            on_failure: keep
 
             """ + list("build", app.build + ["echo built > built"]) + list("pre_deploy", app.preDeploy) + list("deploy", app.deploy)
     }

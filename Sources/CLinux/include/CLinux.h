@@ -9,9 +9,6 @@
 /* syncfs(2): 0, or -1 with errno. */
 int bittern_syncfs(int descriptor);
 
-/* copy_file_range(2) between the descriptors' own offsets: how much was copied, 0 at the end, or -1 with errno. */
-ssize_t bittern_copy_file_range(int from, int to, size_t length);
-
 /* prlimit(2), of RLIMIT_LOCKS: 0 and the process's hard limit, or -1 with errno. */
 int bittern_locks_limit(pid_t process, uint64_t *limit);
 

@@ -41,7 +41,8 @@ CREATE TABLE releases (
     path TEXT NOT NULL UNIQUE CHECK (path GLOB '/*'),
     state TEXT NOT NULL CHECK (state IN ('building', 'live', 'good', 'failed')),
     created_at INTEGER NOT NULL,
-    activated_at INTEGER, failed_at INTEGER,
+    activated_at INTEGER, failed_at INTEGER, removed_at INTEGER
+    CONSTRAINT live_is_kept CHECK (removed_at IS NULL OR state IN ('good', 'failed')),
     CONSTRAINT live_was_activated CHECK (state IN ('building', 'failed') OR activated_at IS NOT NULL)
 ) STRICT;
 CREATE UNIQUE INDEX releases_one_live_per_app ON releases (app) WHERE state = 'live';
@@ -168,8 +169,8 @@ INSERT INTO holds VALUES ('shop', 1, 2, NULL, NULL);
 INSERT INTO steps VALUES (2, 1, 0, 'fetch', 'succeeded', 0, NULL, 1, 2);
 INSERT INTO steps VALUES (2, 1, 1, 'checkout', 'running', NULL, NULL, 2, NULL);
 INSERT INTO steps VALUES (2, 1, 2, 'build', 'failed', 1, NULL, 2, 3);
-INSERT INTO releases VALUES (2, 'shop', X'0000000000000000000000000000000000000000', '/srv/shop/2', 'building', 1, NULL, NULL);
-INSERT INTO releases VALUES (4, 'shop', X'0000000000000000000000000000000000000000', '/srv/shop/4', 'live', 1, 2, NULL);
+INSERT INTO releases VALUES (2, 'shop', X'0000000000000000000000000000000000000000', '/srv/shop/2', 'building', 1, NULL, NULL, NULL);
+INSERT INTO releases VALUES (4, 'shop', X'0000000000000000000000000000000000000000', '/srv/shop/4', 'live', 1, 2, NULL, NULL);
 INSERT INTO deliveries VALUES (1, 'acme', NULL, 'r1', '::1', 1, 1, 202, NULL, NULL, X'0000000000000000000000000000000000000000000000000000000000000000', 5, NULL, X'AA2F64C121DCA9BBECC50193BBB97972');
 INSERT INTO deliveries VALUES (2, 'acme', NULL, NULL, '::1', 2, 0, 401, 'no signature', NULL, NULL, NULL, NULL, NULL);
 INSERT INTO deliveries VALUES (3, 'acme', NULL, 'r1', '::1', 3, 1, 200, NULL, NULL, X'0000000000000000000000000000000000000000000000000000000000000000', 5, 1, NULL);
