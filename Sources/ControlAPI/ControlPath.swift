@@ -8,6 +8,8 @@ package enum ControlPath: Sendable, Equatable {
     case job(Int64)
     /// What is kept of an app.
     case releases(app: String)
+    case deliveries(limit: Int)
+    case delivery(Int64)
     /// A stream of ``LogFrame``s; with `follow` it goes on until the job has ended.
     case log(Int64, step: String?, follow: Bool)
 
@@ -19,6 +21,8 @@ package enum ControlPath: Sendable, Equatable {
         case .jobs(let app, let state, let limit):
             "/jobs?limit=\(limit)" + (app.map { "&app=\($0)" } ?? "") + (state.map { "&state=\($0.rawValue)" } ?? "")
         case .job(let id): "/jobs/\(id)"
+        case .deliveries(let limit): "/deliveries?limit=\(limit)"
+        case .delivery(let id): "/deliveries/\(id)"
         case .releases(let app): "/apps/\(app)/releases"
         case .log(let id, let step, let follow):
             "/jobs/\(id)/log?follow=\(follow ? 1 : 0)" + (step.map { "&step=\($0)" } ?? "")

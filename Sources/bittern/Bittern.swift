@@ -19,7 +19,7 @@ struct Bittern: AsyncParsableCommand {
         version: version,
         subcommands: [
             Serve.self, Check.self, Status.self, Apps.self, Jobs.self, Show.self, Log.self, Cancel.self, Retry.self, Hold.self, Resume.self,
-            Releases.self, Rollback.self, Cache.self,
+            Releases.self, Rollback.self, Cache.self, Deliveries.self, Delivery.self,
         ] + LaterCommands.all)
 
     /// As ArgumentParser's own `main`, but with the exit statuses of the manual.

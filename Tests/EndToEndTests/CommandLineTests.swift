@@ -72,7 +72,7 @@ import Testing
     @Test("commands that come later are known and say so")
     func later() async throws {
         let commands = [
-            "deploy", "deliveries", "delivery", "replay", "explain",
+            "deploy", "replay", "explain",
             "simulate", "accounts", "account", "hooks", "metrics", "reload", "doctor", "backup",
         ]
         for command in commands {

@@ -3,7 +3,7 @@ import ArgumentParser
 /// Commands that the manual names and a later version brings: they are known, and say so.
 enum LaterCommands {
     static let all: [any ParsableCommand.Type] = [
-        Later<Deploy>.self, Later<Deliveries>.self, Later<Delivery>.self, Later<Replay>.self,
+        Later<Deploy>.self, Later<Replay>.self,
         Later<Explain>.self,
         Later<Simulate>.self, Later<Accounts>.self, Later<Account>.self, Later<Hooks>.self, Later<Metrics>.self,
         Later<Reload>.self, Later<Doctor>.self, Later<Backup>.self, Later<Runner>.self, Later<Step>.self,
@@ -27,8 +27,6 @@ enum LaterCommands {
     }
 
     enum Deploy: Name { static let name = "deploy" }
-    enum Deliveries: Name { static let name = "deliveries" }
-    enum Delivery: Name { static let name = "delivery" }
     enum Replay: Name { static let name = "replay" }
     enum Explain: Name { static let name = "explain" }
     enum Simulate: Name { static let name = "simulate" }
