@@ -8,20 +8,21 @@ import Testing
 @Suite(.serialized) struct RareCommitTests {
     private static let sides = ["before", "after"]
 
-    @Test("refused deliveries are there all together or not at all, and those after them as well", arguments: sides)
+    @Test("a refused delivery is there or not, and those after it are", arguments: sides)
     func record(side: String) async throws {
         try await withDaemon { daemon in
             try await daemon.terminate()
             try await daemon.start(["BITTERN_CRASH_AT": "record.\(side):1"])
-            for _ in 0..<3 { #expect(try await daemon.send(unsigned(), to: "/hooks/acme").status == 401) }
-            // They are written when it stops, at the latest.
+            // One: it is written a second later, and on a busy machine the next would find nobody.
+            #expect(try await daemon.send(unsigned(), to: "/hooks/acme").status == 401)
+            // Or when it stops.
             daemon.send(signal: SIGTERM)
             #expect(try await daemon.waitForExit() == .signaled(SIGKILL))
-            #expect(try refused(daemon) == (side == "before" ? 0 : 3))
+            #expect(try refused(daemon) == (side == "before" ? 0 : 1))
             try await daemon.start()
             #expect(try await daemon.send(unsigned(), to: "/hooks/acme").status == 401)
             try await daemon.terminate()
-            #expect(try refused(daemon) == (side == "before" ? 1 : 4))
+            #expect(try refused(daemon) == (side == "before" ? 1 : 2))
         }
     }
 
