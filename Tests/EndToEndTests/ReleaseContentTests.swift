@@ -83,6 +83,24 @@ import Testing
         }
     }
 
+    @Test("an app's root may lie on another file system than Bittern's own things")
+    func anotherFileSystem() async throws {
+        let root = "/dev/shm/bittern-root-\(UUID().uuidString)"
+        try await withCleanup {
+            try await withSite(app: "root: \(root)\ncache: [deps/]\nbuild: [\"mkdir -p deps\"]\n") { site in
+                for number in 1...3 {
+                    let job = try await site.deploy(["a": "\(number)"])
+                    #expect(job.state == "succeeded", "\(job)")
+                    #expect(try String(contentsOfFile: root + "/current/a", encoding: .utf8) == "\(number)")
+                    try await eventually("the prepared tree") { FileManager.default.fileExists(atPath: root + "/.spare-mark") }
+                }
+                #expect(try await !site.daemon.output(of: 3, step: "checkout").contains("of no use"))
+            }
+        } cleanup: {
+            try? FileManager.default.removeItem(atPath: root)  // a failed start leaves nothing
+        }
+    }
+
     @Test("where attributes change, files that did not are written as the new ones want it")
     func attributes() async throws {
         try await withSite(app: "") { site in
