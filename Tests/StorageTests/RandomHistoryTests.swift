@@ -28,7 +28,7 @@ import Testing
     @Test("whatever the forge, the host and people do, the queue is as it should be and the heads of the branches go live")
     func histories() async throws {
         let environment = ProcessInfo.processInfo.environment
-        let seed = environment["BITTERN_TEST_SEED"].flatMap { UInt64($0) } ?? UInt64.random(in: 0...UInt64(UInt32.max))
+        let seed = SeededRandom.seed
         let count = environment["BITTERN_TEST_HISTORIES"].flatMap { UInt64($0) } ?? 300
         print("random histories: BITTERN_TEST_SEED=\(seed)")
         let seen = try await withLedger { house -> History.Seen? in

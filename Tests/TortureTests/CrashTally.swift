@@ -1,3 +1,4 @@
+import RealParts
 import Synchronization
 
 /// Where a daemon may be told to kill itself, as `BITTERN_CRASH_AT` in Sources/Storage/CrashPoint.swift has it.

@@ -104,7 +104,7 @@ struct SabotageTests {
 
     @Test("each invariant can fail")
     func everyInvariant() async throws {
-        let round = Round(seed: SeededRandom.seed, directory: "\(Round.parent)/bittern-sabotage-\(getpid())", tally: CrashTally())
+        let round = Round(seed: SeededRandom.tortureSeed, directory: "\(Round.parent)/bittern-sabotage-\(getpid())", tally: CrashTally())
         let outcome = try await round.run(isCalm: true)
         #expect(outcome.evidence.violations.isEmpty, "\(outcome.evidence.violations)")
         let head = try #require(outcome.evidence.heads["refs/heads/main"])
