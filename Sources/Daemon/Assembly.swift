@@ -104,7 +104,6 @@ package struct Assembly: Sendable {
         var quiet = logger
         quiet.logLevel = .critical
         let services: [any Service] =
-            // They are stopped from the last to the first, each when the one before has ended.
             listeners + others + [dispatcher, HangUpNotice(reporter: reporter), herald]
         let group = ServiceGroup(
             configuration: .init(
@@ -131,7 +130,7 @@ package struct Assembly: Sendable {
             let executor = SerialQueueExecutor(label: "worker.\(number)")
             return Worker(
                 executor: executor, runner: runner(executor), ledger: ledger, reporter: reporter, clock: clock,
-                progress: { await board.stepStarted($0) }, ended: { _ in notices.wake() })
+                progress: { await board.stepStarted($0) }, ended: { notices.wake() })
         }
         return Dispatcher(
             configuration: configuration, ledger: ledger, reporter: reporter, statusBoard: board, clock: clock, state: state,

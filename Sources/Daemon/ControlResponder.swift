@@ -70,8 +70,7 @@ struct ControlResponder: Sendable {
         }
         router.post("/apps/:app/resume") { _, context in try await resume(app(context.parameters.require("app"))) }
         router.get("/deliveries") { request, _ in
-            let limit = min(max(request.uri.queryParameters["limit"].flatMap { Int($0) } ?? 20, 1), 10_000)
-            return try Self.reply(try await ledger.deliveries(limit: limit).map(DeliveryReply.init))
+            try Self.reply(try await ledger.deliveries(limit: Self.limit(request.uri.queryParameters)).map(DeliveryReply.init))
         }
         router.get("/deliveries/:id") { _, context in
             let text = try context.parameters.require("id")
@@ -117,8 +116,12 @@ struct ControlResponder: Sendable {
             throw Refused(.notFound, "there is no app \(SafeText.shown(app, limit: 80)); bittern apps lists them")
         }
         let state = query["state"].flatMap { Job.State(rawValue: String($0)) }
-        let limit = min(max(query["limit"].flatMap { Int($0) } ?? 20, 1), 10_000)
-        return try Self.reply(try await ledger.jobs(app: app, state: state, limit: limit).map(JobReply.init))
+        return try Self.reply(try await ledger.jobs(app: app, state: state, limit: Self.limit(query)).map(JobReply.init))
+    }
+
+    /// How many of a list are wanted: from 1 to 10,000, 20 where nobody says.
+    private static func limit(_ query: Parameters) -> Int {
+        min(max(query["limit"].flatMap { Int($0) } ?? 20, 1), 10_000)
     }
 
     private func app(_ name: String) throws -> App {

@@ -12,7 +12,7 @@ actor Worker {
     private let reporter: Reporter
     private let clock: WallClock
     private let progress: @Sendable (StatusSentence.Running) async -> Void
-    private let ended: @Sendable (JobEnd) -> Void
+    private let ended: @Sendable () -> Void
 
     /// The job at hand.
     private var machine: JobMachine?
@@ -27,7 +27,7 @@ actor Worker {
     ///   - ended: told of every end, when it is in the ledger.
     init(
         executor: SerialQueueExecutor, runner: any StepRunner, ledger: Ledger, reporter: Reporter, clock: WallClock,
-        progress: @escaping @Sendable (StatusSentence.Running) async -> Void, ended: @escaping @Sendable (JobEnd) -> Void
+        progress: @escaping @Sendable (StatusSentence.Running) async -> Void, ended: @escaping @Sendable () -> Void
     ) {
         self.ended = ended
         self.executor = executor
@@ -178,7 +178,7 @@ actor Worker {
             let notices = errand.app.releases.notices
             await durably { try await self.ledger.finish(job: job.id, end, notices: notices, at: now) }
             reporter.jobEnded(job, end)
-            ended(end)
+            ended()
             guard !isHalted else { return }
             let chores = Task { await self.tidy(errand, after: end) }
             self.chores = chores
