@@ -159,20 +159,18 @@ import Testing
         try await withDoor(hooks: "body_limit: 64M") { daemon in
             let body = Array("{}".utf8) + [UInt8](repeating: 0x20, count: 16 << 20)
             let large = Delivery.cloud(event: "repo:fork", body: body, secret: hookSecret)
-            do {
+            let length = "Content-Type: application/json\r\nContent-Length: \(64 << 20)\r\n\r\n"
+            let answer = try await eventualValue("503") {
+                // On a busy machine the time of one may be up before its body is there, and its room is free again.
                 let hog = try await daemon.connect()
-                let length = "Content-Type: application/json\r\nContent-Length: \(64 << 20)\r\n\r\n"
-                try await hog.write("POST /hooks/acme HTTP/1.1\r\nHost: x\r\n" + length)
-                try await hog.write([UInt8](repeating: 0x20, count: 63 << 20))
-                // Some of it may still be on its way to the daemon.
-                let answer = try await eventualValue("503") {
-                    let answer = try await daemon.send(large, to: "/hooks/acme")
-                    return answer.status == 503 ? answer : nil
-                }
-                #expect(answer.headers["retry-after"].flatMap { Int($0) } != nil)
-                #expect(answer.error?.isEmpty == false)
+                try? await hog.write("POST /hooks/acme HTTP/1.1\r\nHost: x\r\n" + length)
+                try? await hog.write([UInt8](repeating: 0x20, count: 63 << 20))
+                let answer = try await daemon.send(large, to: "/hooks/acme")
                 withExtendedLifetime(hog) {}
+                return answer.status == 503 ? answer : nil
             }
+            #expect(answer.headers["retry-after"].flatMap { Int($0) } != nil)
+            #expect(answer.error?.isEmpty == false)
             try await eventually("room") { try await daemon.send(large, to: "/hooks/acme").status == 200 }
         }
     }
