@@ -37,6 +37,14 @@ package struct GitCommand: Sendable {
         ])
     }
 
+    /// Prints what the forge has of these refs, `OBJECT<tab>NAME` a line each; nothing is fetched.
+    ///
+    /// git takes a name for the end of one, so other refs may come along: whoever reads the answer compares whole names. The
+    /// repository that is not there keeps git from reading the settings of one the daemon may have been started in.
+    package func remoteRefs(_ names: [String]) -> Command {
+        git(["--git-dir=/nonexistent", "ls-remote", "--quiet", "--end-of-options", cloneURL] + names)
+    }
+
     /// Succeeds when the name stands for something in the mirror.
     package func exists(_ name: String, mirror: String) -> Command {
         git(["--git-dir=" + mirror, "rev-parse", "--quiet", "--verify", "--end-of-options", name])

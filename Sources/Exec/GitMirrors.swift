@@ -121,10 +121,18 @@ package struct GitMirrors: Sendable {
     }
 
     func command(for order: StepOrder) throws -> GitCommand {
-        GitCommand(
-            account: order.account, cloneURL: order.app.cloneURL, environment: order.environment,
-            sshKey: try order.account.ssh.map { try keyPath($0.key, owner: order.keyOwner) },
+        try command(
+            for: order.app, order.account, order.environment,
             marks: ["BITTERN_JOB": String(order.job.id), "BITTERN_RELEASE": order.ownDirectory])
+    }
+
+    /// - Parameter account: as the app uses it.
+    func command(
+        for app: App, _ account: Account, _ environment: [String: String], marks: [String: String] = [:]
+    ) throws -> GitCommand {
+        GitCommand(
+            account: account, cloneURL: app.cloneURL, environment: environment,
+            sshKey: try account.ssh.map { try keyPath($0.key, owner: app.keyOwner(account)) }, marks: marks)
     }
 
     /// Removes what a git that was killed left locked. Only at start, while no git of this daemon runs.
@@ -145,9 +153,12 @@ package struct GitMirrors: Sendable {
         case .contents(let secret):
             let directory = state.path + "/keys"
             try FileSystem.makeDirectory(directory, mode: 0o700)
-            let text = secret.withBytes { String(decoding: $0, as: UTF8.self) }
-            try FileSystem.writeFile(text + "\n", named: owner, in: directory, mode: 0o600)
-            return directory + "/" + owner
+            let path = directory + "/" + owner
+            let text = secret.withBytes { String(decoding: $0, as: UTF8.self) } + "\n"
+            // One that is right stays: the ssh of somebody else may be about to read it.
+            if let file = try? SmallFile.read(path, limit: 1 << 20), file.bytes == Array(text.utf8) { return path }
+            try FileSystem.writeFile(text, named: owner, in: directory, mode: 0o600)
+            return path
         }
     }
 

@@ -84,6 +84,12 @@ extension StepOrder {
     /// The release the step works on.
     var release: ReleaseDirectory { ReleaseDirectory(root: app.root, path: step.release.path) }
     var mark: JobMark { JobMark(job: job.id, releaseDirectory: ownDirectory) }
-    /// By what the file of a deploy key is called.
-    var keyOwner: String { app.credentials == nil ? account.name : "app:\(app.name)" }
+    var keyOwner: String { app.keyOwner(account) }
+}
+
+extension App {
+    /// By what the file of a deploy key is called: whose it is, the account's or the app's own.
+    func keyOwner(_ account: Account) -> String {
+        credentials == nil ? account.name : "app:\(name)"
+    }
 }

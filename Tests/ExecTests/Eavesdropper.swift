@@ -10,7 +10,8 @@ final class Eavesdropper: Sendable {
     private let descriptor: Int32
     private let heard = Mutex<[String]>([])
 
-    init() throws {
+    /// - Parameter answers: without it connections come about and nothing is ever said.
+    init(answers: Bool = true) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -24,7 +25,7 @@ final class Eavesdropper: Sendable {
         }
         try #require(result == [0, 0, 0])
         port = Int(UInt16(bigEndian: address.sin_port))
-        Thread.detachNewThread { [self] in listenToAll() }
+        if answers { Thread.detachNewThread { [self] in listenToAll() } }
     }
 
     /// The heads of all requests so far.

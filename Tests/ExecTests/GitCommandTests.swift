@@ -13,6 +13,7 @@ import Testing
         return [
             git.initialise(mirror: "/m.git"), git.fetch(ref, into: "refs/bittern/ref/1", mirror: "/m.git"),
             git.resolve(["0a"], mirror: "/m.git"), git.checkout("0a", tree: "/tree", index: "/index", mirror: "/m.git", umask: 0o027),
+            git.remoteRefs([ref.full]),
         ]
     }
 
@@ -49,11 +50,12 @@ import Testing
         }
     }
 
-    @Test("the address stands in the fetch alone, behind the end of the options, with full ref names")
+    @Test("the address stands in fetch and question alone, behind the end of the options, with full ref names")
     func address() throws {
         let url = "https://git.example.com:8443/scm/acme/shop.git"
         let commands = try commands(git(url, forge))
-        #expect(commands.map { $0.arguments.contains { $0.contains("git.example.com") } } == [false, true, false, false])
+        #expect(commands.map { $0.arguments.contains { $0.contains("git.example.com") } } == [false, true, false, false, true])
+        #expect(commands[4].arguments.suffix(3) == ["--end-of-options", url, "refs/heads/main"])
         let fetch = commands[1].arguments
         #expect(fetch.suffix(3) == ["--end-of-options", url, "+refs/heads/main:refs/bittern/ref/1"])
         #expect(fetch.first == "--git-dir=/m.git")
