@@ -99,6 +99,8 @@ struct Book: Sendable {
                     SELECT count(*) FROM jobs
                     WHERE state = 'running'
                        OR (state = 'queued' AND NOT (cause IN ('push', 'catch-up') AND app IN (SELECT app FROM holds)))
+                       -- What is live half-way is ended, held or not.
+                       OR (state = 'queued' AND EXISTS (SELECT 1 FROM releases WHERE job = jobs.id AND releases.state = 'live'))
                     """) ?? 0
         }
     }

@@ -129,11 +129,15 @@ extension Evidence {
 
     /// No push of a held app is begun, whatever died meanwhile; and who is held at the end is who nobody resumed.
     private var brokenHolds: [String] {
-        holds.flatMap { hold in
+        let activations = activations
+        return holds.flatMap { hold in
             book.jobs.filter { job in
                 // The moment of a claim is taken before it is committed, so one in this span was committed when the hold was.
-                let isHeld = job.started.map { $0 > hold.from && $0 < hold.to } ?? false
-                return job.app == hold.app && ["push", "catch-up"].contains(job.cause) && isHeld
+                guard let started = job.started, started > hold.from, started < hold.to else { return false }
+                // Only the last start has its moment here. A daemon's death after the job was live has it started again to be ended, held
+                // or not: half a deploy is not left live. What a start puts live itself, it puts live later than it was begun.
+                let wasLive = activations.contains { $0.job.id == job.id && $0.at <= started }
+                return job.app == hold.app && ["push", "catch-up"].contains(job.cause) && !wasLive
             }.map { "\(hold.app) was held, and job \($0.id) began" }
         }
             + Round.apps.map(\.name).compactMap { app in

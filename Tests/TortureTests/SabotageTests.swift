@@ -147,8 +147,15 @@ struct SabotageTests {
         }
         expect(2, "docs should be held and is not") { $0.heldAtEnd = "docs" }
 
-        // A cancel excuses a head that is not live until the next fetch, and no longer.
+        // What was live before it was started, after a daemon's death, is ended in spite of the hold.
         var evidence = calm
+        evidence.deeds = [deed(.hold, nil, .init(moment: 1, status: 200))]
+        let again = "UPDATE jobs SET starts = 2, started_at = finished_at WHERE id = \(blog)"
+        try round.collect(&evidence, ledger: try Self.copy(of: round.ledger, after: again))
+        #expect(!evidence.violations.contains { $0.sentence.hasPrefix("blog was held") }, "\(evidence.violations)")
+
+        // A cancel excuses a head that is not live until the next fetch, and no longer.
+        evidence = calm
         let head = try #require(calm.heads["refs/heads/main"])
         evidence.heads["refs/heads/main"] = String(repeating: "0", count: 40)
         evidence.deeds = [Operator.Deed(act: .cancel, app: "blog", job: 901, sent: 1)]
