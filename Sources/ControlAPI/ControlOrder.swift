@@ -14,6 +14,18 @@ package enum ControlOrder: Sendable, Equatable {
     case rollback(app: String, RollbackRequest)
     /// Answered with the ``AppReply``.
     case clearCache(app: String)
+    /// Answered with the ``JobReply`` of the new job.
+    case deploy(app: String, DeployRequest)
+    /// Answered with the ``JobReply``s of the new jobs: each app's live commit once more.
+    case deployAll
+    /// Answered with the ``ReplayReply``.
+    case replay(Int64)
+    /// Answered with the ``DeliveryReply`` of what came in.
+    case simulate(app: String, DeployRequest)
+    /// Answered with the ``ExplanationReply``s of each app; nothing is changed.
+    case explain(ExplainRequest)
+    /// Answered with the ``ReloadReply``.
+    case reload
 
     package var path: String {
         switch self {
@@ -23,7 +35,66 @@ package enum ControlOrder: Sendable, Equatable {
         case .resume(let app): "/apps/\(app)/resume"
         case .rollback(let app, _): "/apps/\(app)/rollback"
         case .clearCache(let app): "/apps/\(app)/cache/clear"
+        case .deploy(let app, _): "/apps/\(app)/deploy"
+        case .deployAll: "/deploy"
+        case .replay(let delivery): "/deliveries/\(delivery)/replay"
+        case .simulate(let app, _): "/apps/\(app)/simulate"
+        case .explain: "/explain"
+        case .reload: "/reload"
         }
+    }
+
+    /// What is sent along, as JSON.
+    package var body: (any Encodable & Sendable)? {
+        switch self {
+        case .hold(_, let hold): hold
+        case .rollback(_, let rollback): rollback
+        case .deploy(_, let deploy), .simulate(_, let deploy): deploy
+        case .explain(let push): push
+        case .cancel, .retry, .resume, .clearCache, .deployAll, .replay, .reload: nil
+        }
+    }
+}
+
+/// Which commit of an app is meant: at most one of branch and tag.
+package struct DeployRequest: Codable, Sendable, Equatable {
+    package var branch: String?
+    package var tag: String?
+    /// In full; nil: the ref's head.
+    package var commit: String?
+
+    package init(branch: String?, tag: String?, commit: String?) {
+        self.branch = branch
+        self.tag = tag
+        self.commit = commit
+    }
+}
+
+/// A push that is only thought of.
+package struct ExplainRequest: Codable, Sendable, Equatable {
+    package var repository: String
+    package var branch: String?
+    package var tag: String?
+    /// Files that differ; nil: not known before the fetch.
+    package var paths: [String]?
+    package var account: String?
+
+    package init(repository: String, branch: String?, tag: String?, paths: [String]?, account: String?) {
+        self.repository = repository
+        self.branch = branch
+        self.tag = tag
+        self.paths = paths
+        self.account = account
+    }
+
+    /// nil: neither a branch nor a tag is named.
+    package var push: ExplainedPush? {
+        // Which commit it is does not matter to any rule; that there is one does.
+        let somewhere = String(repeating: "1", count: 40)
+        guard let name = branch ?? tag else { return nil }
+        return ExplainedPush(
+            account: account, wasDelivered: false, repository: repository,
+            ref: .reading(branch == nil ? .tag : .branch, name: name, old: nil, new: somewhere), paths: paths)
     }
 }
 

@@ -9,7 +9,13 @@ package enum ControlPath: Sendable, Equatable {
     /// What is kept of an app.
     case releases(app: String)
     case deliveries(limit: Int)
+    /// The verified ones that came since a moment, in milliseconds since 1970, the newest first.
+    case deliveriesSince(Timestamp)
     case delivery(Int64)
+    /// What the delivery would mean now.
+    case explanation(delivery: Int64)
+    /// A copy of the ledger, as bytes of a SQLite database.
+    case backup
     /// A stream of ``LogFrame``s; with `follow` it goes on until the job has ended.
     case log(Int64, step: String?, follow: Bool)
 
@@ -22,7 +28,10 @@ package enum ControlPath: Sendable, Equatable {
             "/jobs?limit=\(limit)" + (app.map { "&app=\($0)" } ?? "") + (state.map { "&state=\($0.rawValue)" } ?? "")
         case .job(let id): "/jobs/\(id)"
         case .deliveries(let limit): "/deliveries?limit=\(limit)"
+        case .deliveriesSince(let moment): "/deliveries?since=\(moment.milliseconds)"
         case .delivery(let id): "/deliveries/\(id)"
+        case .explanation(let id): "/deliveries/\(id)/explanation"
+        case .backup: "/backup"
         case .releases(let app): "/apps/\(app)/releases"
         case .log(let id, let step, let follow):
             "/jobs/\(id)/log?follow=\(follow ? 1 : 0)" + (step.map { "&step=\($0)" } ?? "")

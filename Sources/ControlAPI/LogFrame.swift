@@ -1,3 +1,4 @@
+package import Domain
 import FoundationEssentials
 
 /// One piece of a job's log on its way to the CLI: a line of JSON that says what follows, then that many bytes of output.
@@ -9,14 +10,31 @@ package struct LogFrame: Sendable, Equatable {
         package var ended: String?
         package var reason: String?
         package var bytes: Int
+        /// When the step began, in milliseconds since 1970; in its first frame.
+        package var began: Int64?
+        /// How the step ended, in its last frame, and how long it took.
+        package var step_ended: String?
+        package var took_ms: Int64?
     }
 
     package var head: Head
     package var payload: [UInt8]
 
-    /// Output of a step; also sent empty, when a step begins.
+    /// Output of a step.
     package static func output(step: String, _ bytes: [UInt8]) -> LogFrame {
         LogFrame(head: Head(step: step, bytes: bytes.count), payload: bytes)
+    }
+
+    /// A step begins, or began before anybody looked.
+    package static func began(_ step: StepRecord) -> LogFrame {
+        LogFrame(head: Head(step: step.name, bytes: 0, began: step.startedAt.milliseconds), payload: [])
+    }
+
+    /// Nothing more comes of a step; nil for one that runs.
+    package static func ended(_ step: StepRecord) -> LogFrame? {
+        guard let finished = step.finishedAt else { return nil }
+        let took = finished.since(step.startedAt).wholeMilliseconds
+        return LogFrame(head: Head(step: step.name, bytes: 0, step_ended: step.state.rawValue, took_ms: took), payload: [])
     }
 
     /// The last frame: how the job ended, or that it still runs when nobody follows.

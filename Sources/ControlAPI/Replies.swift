@@ -1,41 +1,5 @@
 package import Domain
 
-/// What `status` says.
-package struct StatusReply: Codable, Sendable, Equatable {
-    package var version: String
-    package var started_at: String
-    package var workers: Int
-    package var queued: Int
-    package var running: Int
-    package var apps: [AppStatus]
-
-    package init(version: String, started_at: String, workers: Int, queued: Int, running: Int, apps: [AppStatus]) {
-        self.version = version
-        self.started_at = started_at
-        self.workers = workers
-        self.queued = queued
-        self.running = running
-        self.apps = apps
-    }
-
-    package struct AppStatus: Codable, Sendable, Equatable {
-        package var app: String
-        @Nullable package var live: ReleaseReply?
-        @Nullable package var last_job: JobReply?
-        package var held: Bool
-        /// Why its jobs wait that could run otherwise.
-        @Nullable package var waits: String?
-
-        package init(app: String, live: ReleaseReply?, last_job: JobReply?, held: Bool, waits: String? = nil) {
-            self.waits = waits
-            self.app = app
-            self.live = live
-            self.last_job = last_job
-            self.held = held
-        }
-    }
-}
-
 /// What is configured for one app.
 package struct AppReply: Codable, Sendable, Equatable {
     package var app: String
@@ -81,6 +45,10 @@ package struct JobReply: Codable, Sendable, Equatable {
     @Nullable package var superseded_by: Int64?
     @Nullable package var release: Int64?
     @Nullable package var delivery: String?
+    /// The first line of the commit's message; known after the fetch.
+    @Nullable package var subject: String?
+    /// What whoever asked for the job should know besides.
+    package var note: String?
     /// SHA-256 of the app's configuration as it was, without the values of secrets.
     @Nullable package var configuration_hash: String?
     /// git's name for all its files together.
@@ -106,6 +74,7 @@ package struct JobReply: Codable, Sendable, Equatable {
         delivery = job.delivery.map(String.init)
         configuration_hash = job.configurationHash.map { Hexadecimal.text(of: $0) }
         tree = job.tree?.hex
+        subject = job.subject
         steps = job.steps.map(StepReply.init)
     }
 }
@@ -156,8 +125,11 @@ package struct ReleaseReply: Codable, Sendable, Equatable {
 package struct ErrorReply: Codable, Sendable, Equatable {
     /// One sentence that says what to do.
     package var error: String
+    /// Every problem of a configuration that is refused, a line each.
+    package var problems: [String]?
 
-    package init(_ error: String) {
+    package init(_ error: String, problems: [String]? = nil) {
         self.error = error
+        self.problems = problems
     }
 }

@@ -3,11 +3,9 @@ import Exec
 import FoundationEssentials
 import Glibc
 import HummingbirdCore
-import HummingbirdTLS
 package import Logging
 import NIOCore
 import NIOPosix
-import NIOSSL
 import ServiceLifecycle
 import Storage
 import Systemd
@@ -21,12 +19,14 @@ package struct Assembly: Sendable {
     static let requestDeadline: TimeAmount = .seconds(10)
 
     let configuration: Configuration
+    let source: ConfigurationSource
     let version: String
     let logger: Logger
     let clock: WallClock
 
-    package init(configuration: Configuration, version: String, logger: Logger, clock: WallClock = .system) {
+    package init(configuration: Configuration, source: ConfigurationSource, version: String, logger: Logger, clock: WallClock = .system) {
         self.configuration = configuration
+        self.source = source
         self.version = version
         self.logger = logger
         self.clock = clock
@@ -61,6 +61,7 @@ package struct Assembly: Sendable {
         let reporter = Reporter(logger: logger)
         inherited.unusable.forEach { reporter.problem("\($0)") }
         let ledger = try Ledger(path: state.ledger)
+        let live = LiveConfiguration(configuration)
         let board = StatusBoard(ledger: ledger, notifier: notifier, clock: clock)
         let mirrors = GitMirrors(state: state)
         let group = MultiThreadedEventLoopGroup.singleton
@@ -70,13 +71,20 @@ package struct Assembly: Sendable {
             ChildRunner(executor: executor, state: state, mirrors: mirrors, probe: probe, systemctl: systemctl)
         }
         let notices = NoticeDesk(
-            configuration: configuration, ledger: ledger, runner: runner(SerialQueueExecutor(label: "notices")), reporter: reporter,
+            live: live, ledger: ledger, runner: runner(SerialQueueExecutor(label: "notices")), reporter: reporter,
             state: state)
-        let dispatcher = dispatcher(ledger: ledger, reporter: reporter, board: board, state: state, notices: notices, runner)
+        let dispatcher = dispatcher(live, ledger: ledger, reporter: reporter, board: board, state: state, notices: notices, runner)
         let refusals = RefusalDesk(ledger: ledger, reporter: reporter)
 
-        let hooks = try await hooksListeners(inherited.hooks, ledger, refusals, reporter) { dispatcher.accepted($0) }
-        let control = try await controlListeners(inherited.control, ledger, state, dispatcher, reporter)
+        let certificate = try configuration.hooks.tls.map(ServerCertificate.init)
+        let reload = Reload(
+            source: source, live: live, certificate: certificate, reporter: reporter, notifier: notifier, board: board,
+            changed: { dispatcher.wake() })
+        let intake = Intake(live: live, ledger: ledger, refusals: refusals, reporter: reporter, clock: clock) { dispatcher.accepted($0) }
+
+        let hooks = try await hooksListeners(inherited.hooks, intake, HealthCheck(ledger: ledger, clock: clock), certificate)
+        let doors = hooks.map { HooksDoor($0, isTLS: certificate != nil) }
+        let control = try await controlListeners(inherited.control, live, ledger, state, dispatcher, mirrors, reload, reporter, doors)
         for listener in hooks + control { reporter.listening(listener.description) }
         try await Recovery(ledger: ledger, reporter: reporter, clock: clock, configuration: configuration, mirrors: mirrors).run()
 
@@ -86,9 +94,9 @@ package struct Assembly: Sendable {
             reporter.stopping()
         }
         let janitor = Janitor(
-            retention: configuration.retention, ledger: ledger, state: state, reporter: reporter, clock: clock,
+            retention: { live.current.retention }, ledger: ledger, state: state, reporter: reporter, clock: clock,
             patience: Self.janitorPatience)
-        try await serve(hooks + control, dispatcher, [janitor, notices], herald, reporter)
+        try await serve(hooks + control, dispatcher, [janitor, notices, HangUpListener(reload: reload)], herald)
         await refusals.writeDown()
         try ledger.close()
         reporter.stopped()
@@ -99,12 +107,12 @@ package struct Assembly: Sendable {
     /// Services are stopped in the reverse of their order: the dispatcher first, and the listeners, which go on accepting, when it
     /// is done.
     private func serve(
-        _ listeners: [any Listener], _ dispatcher: Dispatcher, _ others: [any Service], _ herald: Herald, _ reporter: Reporter
+        _ listeners: [any Listener], _ dispatcher: Dispatcher, _ others: [any Service], _ herald: Herald
     ) async throws {
         var quiet = logger
         quiet.logLevel = .critical
         let services: [any Service] =
-            listeners + others + [dispatcher, HangUpNotice(reporter: reporter), herald]
+            listeners + others + [dispatcher, herald]
         let group = ServiceGroup(
             configuration: .init(
                 services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
@@ -123,7 +131,7 @@ package struct Assembly: Sendable {
     }
 
     private func dispatcher(
-        ledger: Ledger, reporter: Reporter, board: StatusBoard, state: StateDirectory, notices: NoticeDesk,
+        _ live: LiveConfiguration, ledger: Ledger, reporter: Reporter, board: StatusBoard, state: StateDirectory, notices: NoticeDesk,
         _ runner: (SerialQueueExecutor) -> ChildRunner
     ) -> Dispatcher {
         let workers = (0..<configuration.workers).map { number in
@@ -133,24 +141,20 @@ package struct Assembly: Sendable {
                 progress: { await board.stepStarted($0) }, ended: { notices.wake() })
         }
         return Dispatcher(
-            configuration: configuration, ledger: ledger, reporter: reporter, statusBoard: board, clock: clock, state: state,
+            live: live, ledger: ledger, reporter: reporter, statusBoard: board, clock: clock, state: state,
             workers: workers)
     }
 
     private func hooksListeners(
-        _ inherited: [CInt], _ ledger: Ledger, _ refusals: RefusalDesk, _ reporter: Reporter,
-        queued: @escaping @Sendable (AcceptedDelivery) -> Void
+        _ inherited: [CInt], _ intake: Intake, _ health: HealthCheck, _ certificate: ServerCertificate?
     ) async throws -> [any Listener] {
-        let intake = Intake(
-            configuration: configuration, ledger: ledger, refusals: refusals, reporter: reporter, clock: clock, queued: queued)
         let channel = HooksChannel(
-            intake: intake, health: HealthCheck(ledger: ledger, clock: clock), trustedProxies: Set(configuration.hooks.trustedProxies),
-            load: BodyLoad(limit: HooksChannel.bodiesInFlight), deadline: Self.requestDeadline)
+            intake: intake, health: health, load: BodyLoad(limit: HooksChannel.bodiesInFlight), deadline: Self.requestDeadline)
         let addresses = inherited.isEmpty ? configuration.hooks.listen.map(ListenerAddress.init) : inherited.map { .inherited($0) }
         var listeners: [any Listener] = []
         for address in addresses {
-            if let files = configuration.hooks.tls {
-                listeners.append(try await listener(address, try TLSChannel(channel, tlsConfiguration: try Self.tls(files))))
+            if let certificate {
+                listeners.append(try await listener(address, CertifiedChannel(base: channel, certificate: certificate)))
             } else {
                 listeners.append(try await listener(address, channel))
             }
@@ -159,12 +163,13 @@ package struct Assembly: Sendable {
     }
 
     private func controlListeners(
-        _ inherited: [CInt], _ ledger: Ledger, _ state: StateDirectory, _ dispatcher: Dispatcher, _ reporter: Reporter
+        _ inherited: [CInt], _ live: LiveConfiguration, _ ledger: Ledger, _ state: StateDirectory, _ dispatcher: Dispatcher,
+        _ mirrors: GitMirrors, _ reload: Reload, _ reporter: Reporter, _ doors: [HooksDoor]
     ) async throws -> [any Listener] {
         let responder = ControlResponder(
-            configuration: configuration, ledger: ledger, state: state, dispatcher: dispatcher, reporter: reporter, clock: clock,
-            version: version,
-            startedAt: clock.now)
+            live: live, ledger: ledger, state: state, dispatcher: dispatcher, mirrors: mirrors,
+            simulation: Simulation(doors: doors, live: live), reload: reload, reporter: reporter, clock: clock,
+            version: version, startedAt: clock.now)
         var quiet = logger
         quiet.logLevel = .critical
         let channel = HTTP1Channel(responder: responder.responder(logger: quiet))
@@ -184,21 +189,12 @@ package struct Assembly: Sendable {
         return try await HTTPListener(
             address, child, connections: Self.connections, group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
     }
-
-    private static func tls(_ files: Configuration.TLSFiles) throws -> TLSConfiguration {
-        do {
-            let certificates = try NIOSSLCertificate.fromPEMFile(files.certificate).map { NIOSSLCertificateSource.certificate($0) }
-            let key = try NIOSSLPrivateKey(file: files.key, format: .pem)
-            return .makeServerConfiguration(certificateChain: certificates, privateKey: .privateKey(key))
-        } catch {
-            throw StartError("hooks.tls: \(files.certificate) and \(files.key) cannot be used: \(error)")
-        }
-    }
 }
 
 /// A service that can say where it listens.
 protocol Listener: Service {
     var description: String { get }
+    var address: SocketAddress? { get }
 }
 
 extension HTTPListener: Listener {}
@@ -226,17 +222,6 @@ private struct Herald: Service {
         try await gracefulShutdown()
         notifier.stopping()
         stopping()
-    }
-}
-
-/// Answers SIGHUP, which would end the process otherwise.
-private struct HangUpNotice: Service {
-    let reporter: Reporter
-
-    func run() async throws {
-        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() {
-            reporter.problem("reload is not supported yet; restart to read the configuration again")
-        }
     }
 }
 

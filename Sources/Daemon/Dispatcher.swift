@@ -6,15 +6,13 @@ import Synchronization
 
 /// Gives queued jobs to idle workers, at once when either appears.
 actor Dispatcher: Service {
-    private let configuration: Configuration
+    private let live: LiveConfiguration
     private let ledger: Ledger
     private let reporter: Reporter
     private let statusBoard: StatusBoard
     private let clock: WallClock
     private let state: StateDirectory
     private let workers: [Worker]
-    /// Those whose newer push takes the place of what runs.
-    private let impatientApps: Set<String>
 
     private var idle: [Int] {
         didSet { hasIdle.store(!idle.isEmpty, ordering: .sequentiallyConsistent) }
@@ -35,17 +33,16 @@ actor Dispatcher: Service {
     private var allIdle: CheckedContinuation<Void, Never>?
 
     init(
-        configuration: Configuration, ledger: Ledger, reporter: Reporter, statusBoard: StatusBoard, clock: WallClock,
+        live: LiveConfiguration, ledger: Ledger, reporter: Reporter, statusBoard: StatusBoard, clock: WallClock,
         state: StateDirectory, workers: [Worker]
     ) {
-        self.configuration = configuration
+        self.live = live
         self.ledger = ledger
         self.reporter = reporter
         self.statusBoard = statusBoard
         self.clock = clock
         self.state = state
         self.workers = workers
-        impatientApps = Set(configuration.apps.filter(\.cancelRunning).map(\.name))
         idle = Array(workers.indices)
         hasIdle = Atomic(!workers.isEmpty)
     }
@@ -86,6 +83,7 @@ actor Dispatcher: Service {
 
     /// Which apps must wait because a disk is nearly full: their releases', or Bittern's own, without which nothing can be done.
     private func lookForSpace() async {
+        let configuration = live.current
         let least = configuration.minFree
         func shortage(at path: String) -> String? {
             guard let free = FileSystem.free(at: path), free < least else { return nil }
@@ -128,6 +126,7 @@ actor Dispatcher: Service {
     }
 
     private func give(_ claimed: ClaimedJob, to worker: Int) async {
+        let configuration = live.current
         guard let app = configuration.apps.first(where: { $0.name == claimed.job.app }), let account = configuration.accounts[app.account]
         else {
             return await abandon(claimed.job)
@@ -167,20 +166,21 @@ actor Dispatcher: Service {
     /// Ends a job that waits, or asks the worker that runs it to.
     ///
     /// - Returns: false when the job has ended, or is on its way from the queue to a worker.
-    func cancel(job: Int64) async throws -> Bool {
-        let end = JobEnd(.cancelled, "cancelled while it was queued")
+    func cancel(job: Int64, by requester: String) async throws -> Bool {
+        let end = JobEnd.cancelledWhileQueued(by: requester)
         if try await ledger.cancelQueued(job: job, end, at: clock.now) {
             if let ended = try await ledger.job(job) { reporter.jobEnded(ended, end) }
             statusBoard.changed()
             return true
         }
         guard let place = running[job] else { return false }
-        return await workers[place.worker].cancel(job: job)
+        return await workers[place.worker].cancel(job: job, by: requester)
     }
 
     /// A push queued jobs; those of apps that want it so take the place of what runs.
     nonisolated func accepted(_ delivery: AcceptedDelivery) {
-        for verdict in delivery.verdicts {
+        let impatientApps = live.inForce.impatientApps
+        for verdict in delivery.verdicts where !impatientApps.isEmpty {
             guard let app = verdict.app, let job = verdict.job, impatientApps.contains(app) else { continue }
             Task { await cancelOlder(than: job, of: app) }
         }
@@ -189,7 +189,7 @@ actor Dispatcher: Service {
 
     private func cancelOlder(than job: Int64, of app: String) async {
         for (old, place) in running where place.app == app && old < job {
-            _ = await workers[place.worker].cancel(job: old)
+            _ = await workers[place.worker].cancel(job: old, by: "job \(job)")
         }
     }
 
@@ -197,9 +197,10 @@ actor Dispatcher: Service {
     private func stop() async {
         isStopping = true
         holdEnd?.cancel()
-        await statusBoard.stopping(within: configuration.drain)
+        let drain = live.current.drain
+        await statusBoard.stopping(within: drain)
         let drained = Task {
-            if !isHurried { try await Task.sleep(for: configuration.drain) }
+            if !isHurried { try await Task.sleep(for: drain) }
             await halt()
         }
         await untilAllIdle()

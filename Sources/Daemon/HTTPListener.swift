@@ -26,6 +26,8 @@ struct HTTPListener<Child: ServerChildChannel>: Service {
     private let logger: Logger
     /// For people: `127.0.0.1:8470`.
     let description: String
+    /// What the socket is bound to.
+    var address: SocketAddress? { server.channel.localAddress }
 
     /// - Throws: ``StartError`` with a sentence when the address is taken or not allowed.
     init(_ address: ListenerAddress, _ child: Child, connections: Int, group: any EventLoopGroup, logger: Logger) async throws {

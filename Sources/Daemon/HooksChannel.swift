@@ -20,7 +20,6 @@ struct HooksChannel: ServerChildChannel {
 
     let intake: Intake
     let health: HealthCheck
-    let trustedProxies: Set<String>
     let load: BodyLoad
     /// How long a request may take to arrive.
     let deadline: TimeAmount

@@ -30,7 +30,7 @@ final class HooksHandler: ChannelDuplexHandler {
     private struct Arrival {
         let request: HookRequest
         /// nil: somebody asks for the daemon's health.
-        let door: Intake.Door?
+        let door: Door?
         let receivedAt: Timestamp
         let isKeptAlive: Bool
         var body = ByteBuffer()
@@ -278,10 +278,11 @@ final class HooksHandler: ChannelDuplexHandler {
     /// The sender; or, when that is a proxy we trust, whom the proxy names last that is no such proxy itself.
     private func remoteAddress(_ head: HTTPRequestHead, _ channel: any Channel) -> String {
         let peer = channel.remoteAddress?.ipAddress
-        guard peer == nil || hooks.trustedProxies.contains(peer ?? "") else { return peer ?? "" }
+        let proxies = hooks.intake.trustedProxies
+        guard peer == nil || proxies.contains(peer ?? "") else { return peer ?? "" }
         let forwarded = head.headers["x-forwarded-for"].flatMap { $0.split(separator: ",") }
             .map { String($0.filter { $0 != " " && $0 != "\t" }) }
-        let named = forwarded.last { !hooks.trustedProxies.contains($0) } ?? forwarded.first
+        let named = forwarded.last { !proxies.contains($0) } ?? forwarded.first
         return named.map { SafeText.shown($0, limit: 64) } ?? peer ?? "local"
     }
 }

@@ -21,17 +21,7 @@ struct HookRequest: Sendable {
 /// Takes webhooks in: refuses what is none of ours, verifies, matches, and has the ledger store the delivery with its verdicts and
 /// jobs before it answers. No network and no git is touched on the way.
 struct Intake: Sendable {
-    /// Where an account's deliveries come in.
-    struct Door: Sendable {
-        let account: Account
-        fileprivate let provider: any Provider
-        fileprivate let matcher: Matcher
-    }
-
-    /// By the path behind `/hooks/`.
-    private let doors: [String: Door]
-    /// In bytes.
-    let bodyLimit: Int
+    private let live: LiveConfiguration
     private let refusals: RefusalDesk
     private let ledger: Ledger
     private let reporter: Reporter
@@ -40,23 +30,10 @@ struct Intake: Sendable {
 
     /// - Parameter queued: called after a delivery queued jobs.
     init(
-        configuration: Configuration, ledger: Ledger, refusals: RefusalDesk, reporter: Reporter, clock: WallClock,
+        live: LiveConfiguration, ledger: Ledger, refusals: RefusalDesk, reporter: Reporter, clock: WallClock,
         queued: @escaping @Sendable (AcceptedDelivery) -> Void
     ) {
-        var doors: [String: Door] = [:]
-        for account in configuration.accounts.values {
-            guard let provider = provider(for: account.kind) else { continue }
-            let apps = configuration.apps.filter { $0.account == account.name }
-            doors[account.name] = Door(account: account, provider: provider, matcher: Matcher(apps: apps.filter { $0.hookSecrets == nil }))
-            for app in apps {
-                guard let secrets = app.hookSecrets else { continue }
-                var own = account
-                own.hookSecrets = secrets
-                doors["\(account.name)/\(app.name)"] = Door(account: own, provider: provider, matcher: Matcher(apps: [app]))
-            }
-        }
-        self.doors = doors
-        bodyLimit = configuration.hooks.bodyLimit
+        self.live = live
         self.ledger = ledger
         self.refusals = refusals
         self.reporter = reporter
@@ -64,36 +41,36 @@ struct Intake: Sendable {
         self.queued = queued
     }
 
+    /// In bytes.
+    var bodyLimit: Int { live.inForce.configuration.hooks.bodyLimit }
+
+    /// Addresses whose `X-Forwarded-For` is believed.
+    var trustedProxies: Set<String> { live.inForce.trustedProxies }
+
     var now: Timestamp { clock.now }
 
     /// The checks that need no body, in the order in which their answers are given.
     func door(of request: HookRequest) throws(Refusal) -> Door {
-        guard let (account, app) = Self.names(in: request.path) else {
+        let doors = live.inForce.doors
+        guard let (account, app) = Doors.names(in: request.path) else {
             throw .notFound("nothing is here; webhooks go to /hooks/ACCOUNT")
         }
         guard let common = doors[account] else {
             throw .notFound("there is no account \"\(SafeText.shown(account, limit: 80))\"; webhooks go to /hooks/ACCOUNT")
         }
-        guard let door = app.map({ doors["\(account)/\($0)"] }) ?? common else {
+        guard let door = app.map({ doors[account, $0] }) ?? common else {
             throw .notFound("that app has no hook of its own; send to /hooks/\(common.account.name)")
         }
         guard request.method == "POST" else { throw .notPost }
         guard Self.isJSON(request.headers["Content-Type"]) else { throw .notJSON }
-        if let size = request.announcedSize, size > bodyLimit { throw .tooLarge(bodyLimit) }
+        let limit = bodyLimit
+        if let size = request.announcedSize, size > limit { throw .tooLarge(limit) }
         return door
     }
 
     /// The account a path names, also where the request is refused.
     func account(of request: HookRequest) -> String? {
-        Self.names(in: request.path).flatMap { doors[$0.account]?.account.name }
-    }
-
-    /// What `/hooks/ACCOUNT` and `/hooks/ACCOUNT/APP` name; nil for any other path.
-    private static func names(in path: String) -> (account: String, app: String?)? {
-        guard path.hasPrefix("/hooks/") else { return nil }
-        let words = path.dropFirst("/hooks/".count).split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
-        guard words.count <= 2 else { return nil }
-        return (account: String(words[0]), app: words.count == 2 ? String(words[1]) : nil)
+        Doors.names(in: request.path).flatMap { live.inForce.doors[$0.account]?.account.name }
     }
 
     /// Verifies and reads a request whose body came; nil for a connection test, of which no delivery is stored.
@@ -156,7 +133,7 @@ struct Intake: Sendable {
             requestID: door.provider.requestID(request.headers).map { SafeText.shown($0, limit: 100) },
             remoteAddress: request.remoteAddress, receivedAt: receivedAt, bodyHash: Signature.hash(of: body),
             bodySize: body.readableBytes, repository: push.map { SafeText.shown($0.repository, limit: 300) },
-            changes: push.map(door.matcher.changes) ?? [])
+            changes: push.map(door.matcher.changes) ?? [], hookApp: door.app, headers: request.headers.shown)
     }
 
     /// RFC 9110, 8.3: the media type is compared without case and without its parameters.

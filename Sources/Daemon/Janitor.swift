@@ -17,7 +17,7 @@ actor Janitor: Service {
     static let patience: Duration = .seconds(60)
     private static let pause: Duration = .seconds(86_400)
 
-    private let retention: Retention
+    private let retention: @Sendable () -> Retention
     private let ledger: Ledger
     private let state: StateDirectory
     private let reporter: Reporter
@@ -28,9 +28,12 @@ actor Janitor: Service {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    /// - Parameter patience: how long the first round waits.
+    /// - Parameters:
+    ///   - retention: asked before each round.
+    ///   - patience: how long the first round waits.
     init(
-        retention: Retention, ledger: Ledger, state: StateDirectory, reporter: Reporter, clock: WallClock, patience: Duration = patience
+        retention: @escaping @Sendable () -> Retention, ledger: Ledger, state: StateDirectory, reporter: Reporter, clock: WallClock,
+        patience: Duration = patience
     ) {
         self.patience = patience
         self.retention = retention
@@ -54,7 +57,7 @@ actor Janitor: Service {
 
     /// One round.
     func clean() async throws -> Removed {
-        let now = clock.now
+        let (now, retention) = (clock.now, retention())
         return Removed(
             deliveries: try await ledger.forgetDeliveries(receivedBefore: now.advanced(by: .zero - retention.deliveries)),
             jobs: try await ledger.forgetJobs(endedBefore: now.advanced(by: .zero - retention.jobs)),

@@ -37,17 +37,21 @@ struct LogStream: Sendable {
     }
 
     @concurrent private func send(_ step: StepRecord, _ write: @concurrent (_ bytes: [UInt8]) async throws -> Void) async throws {
-        try await write(LogFrame.output(step: step.name, []).encoded())
+        try await write(LogFrame.began(step).encoded())
         let path = state.log(StepID(job: job, start: step.start, position: step.position), step: step.name)
         var descriptor: Int32 = -1
         defer { if descriptor >= 0 { close(descriptor) } }
         while true {
             // Asked before the file is read: what was written before the step ended is read after.
-            let isOver = follow ? try await hasEnded(step) : true
+            let ended = follow ? try await ended(step) : step
             // A step that has just begun has no file yet, one that could not begin never gets any.
             if descriptor < 0 { descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) }
             if descriptor >= 0 { try await sendRest(of: descriptor, step: step.name, write) }
-            if isOver || Task.isShuttingDownGracefully { return }
+            if let ended {
+                if let last = LogFrame.ended(ended) { try await write(last.encoded()) }
+                return
+            }
+            if Task.isShuttingDownGracefully { return }
             try await Task.sleep(for: Self.pause)
         }
     }
@@ -63,8 +67,11 @@ struct LogStream: Sendable {
         }
     }
 
-    private func hasEnded(_ step: StepRecord) async throws -> Bool {
-        guard let job = try await ledger.job(job) else { return true }
-        return job.steps.first { $0.position == step.position && $0.start == step.start }?.state != .running
+    /// The step as it ended; nil while it runs.
+    private func ended(_ step: StepRecord) async throws -> StepRecord? {
+        let now = try await ledger.job(job)?.steps.first { $0.position == step.position && $0.start == step.start }
+        // One that is no longer there belongs to an earlier start, or to a job that is forgotten.
+        guard let now else { return step }
+        return now.state == .running ? nil : now
     }
 }

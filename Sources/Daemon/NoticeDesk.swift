@@ -5,15 +5,15 @@ import Storage
 
 /// Runs the commands that tell others how jobs ended: one after the other, outside the jobs' results, also after a restart.
 actor NoticeDesk: Service {
-    private let configuration: Configuration
+    private let live: LiveConfiguration
     private let ledger: Ledger
     private let runner: any StepRunner
     private let reporter: Reporter
     private let state: StateDirectory
     private let (wakings, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
-    init(configuration: Configuration, ledger: Ledger, runner: any StepRunner, reporter: Reporter, state: StateDirectory) {
-        self.configuration = configuration
+    init(live: LiveConfiguration, ledger: Ledger, runner: any StepRunner, reporter: Reporter, state: StateDirectory) {
+        self.live = live
         self.ledger = ledger
         self.runner = runner
         self.reporter = reporter
@@ -45,6 +45,7 @@ actor NoticeDesk: Service {
     }
 
     private func tell(_ notice: Notice) async {
+        let configuration = self.live.current
         guard let app = configuration.apps.first(where: { $0.name == notice.job.app }), let account = configuration.accounts[app.account],
             app.releases.notices.indices.contains(notice.position)
         else { return }

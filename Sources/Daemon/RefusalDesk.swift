@@ -55,7 +55,8 @@ final class RefusalDesk: Sendable {
         let refused = RefusedDelivery(
             account: account, event: request.headers["X-Event-Key"].map { SafeText.shown($0, limit: 100) },
             requestID: (request.headers["X-Request-UUID"] ?? request.headers["X-Request-Id"]).map { SafeText.shown($0, limit: 100) },
-            remoteAddress: request.remoteAddress, receivedAt: now, answer: status, reason: reason)
+            remoteAddress: request.remoteAddress, receivedAt: now, answer: status, reason: reason,
+            headers: request.headers.shown)
         notes.withLock { notes in
             notes.ring.add(refused)
             guard notes.flush == nil else { return }

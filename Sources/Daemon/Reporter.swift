@@ -33,6 +33,30 @@ struct Reporter: Sendable {
         logger.warning("\(sentence)")
     }
 
+    // MARK: Configuration
+
+    func reloaded(_ difference: ConfigurationDifference, warnings: [String], by requester: String?) {
+        let changes = Self.words(difference.apps, "app") + Self.words(difference.accounts, "account")
+        let what = changes.isEmpty ? "no app and no account changed" : changes.joined(separator: ", ")
+        event(.configurationReloaded, .notice, "configuration reloaded\(Self.by(requester)): \(what)", [:])
+        warnings.forEach(problem)
+    }
+
+    func reloadRefused(_ problems: [String], by requester: String?) {
+        event(
+            .configurationRefused, .error,
+            "the new configuration was refused\(Self.by(requester)), the old one stays: \(problems.joined(separator: "; "))", [:])
+    }
+
+    private static func by(_ requester: String?) -> String {
+        requester.map { " for \($0)" } ?? ""
+    }
+
+    private static func words(_ names: ConfigurationDifference.Names, _ what: String) -> [String] {
+        [("added", names.added), ("changed", names.changed), ("removed", names.removed)].filter { !$0.1.isEmpty }
+            .map { "\(what)\($0.1.count == 1 ? "" : "s") \($0.1.joined(separator: ", ")) \($0.0)" }
+    }
+
     // MARK: Deliveries
 
     func accepted(_ accepted: AcceptedDelivery, _ delivery: Delivery) {
@@ -98,18 +122,34 @@ struct Reporter: Sendable {
             Self.fields(of: job))
     }
 
+    func manualQueued(_ job: Job) {
+        let what = "\(job.ref?.full ?? "") at \(job.commit.short), asked for by \(job.by ?? "nobody")"
+        event(.jobQueued, .info, "job \(job.id) of \(job.app) queued: \(what)", Self.fields(of: job))
+    }
+
+    func replayed(_ verdict: Verdict, delivery: Int64, by requester: String) {
+        var fields: Logger.Metadata = ["delivery": .string(String(delivery))]
+        Self.add(verdict, to: &fields)
+        event(
+            .jobQueued, .info,
+            "job \(verdict.job ?? 0) of \(verdict.app ?? "") queued: delivery \(delivery) once more, asked for by \(requester)", fields)
+    }
+
     func retryQueued(_ job: Job, of old: Int64) {
-        event(.jobQueued, .info, "job \(job.id) of \(job.app) queued: job \(old) once more", Self.fields(of: job))
+        event(
+            .jobQueued, .info, "job \(job.id) of \(job.app) queued: job \(old) once more, asked for by \(job.by ?? "nobody")",
+            Self.fields(of: job))
     }
 
     func held(_ hold: Hold) {
         let until = hold.until.map { " until \($0.rfc3339)" } ?? ""
         let reason = hold.reason.map { ": \($0)" } ?? ""
-        logger.notice("\(hold.app) is held\(until)\(reason)", metadata: ["app": .string(hold.app)])
+        let by = hold.by.map { " by \($0)" } ?? ""
+        logger.notice("\(hold.app) is held\(by)\(until)\(reason)", metadata: ["app": .string(hold.app)])
     }
 
-    func resumed(app: String) {
-        logger.notice("\(app) is no longer held", metadata: ["app": .string(app)])
+    func resumed(app: String, by requester: String) {
+        logger.notice("\(app) is no longer held: \(requester) resumed it", metadata: ["app": .string(app)])
     }
 
     func jobStarted(_ job: Job) {
@@ -134,7 +174,9 @@ struct Reporter: Sendable {
 
     func rollbackQueued(_ job: Job) {
         event(
-            .jobQueued, .info, "job \(job.id) of \(job.app) queued: rollback to release \(job.release ?? 0)", Self.fields(of: job))
+            .jobQueued, .info,
+            "job \(job.id) of \(job.app) queued: rollback to release \(job.release ?? 0), asked for by \(job.by ?? "nobody")",
+            Self.fields(of: job))
     }
 
     func releaseRemoved(_ release: Release) {

@@ -55,7 +55,8 @@ struct WebProbe: HealthProbe {
         }
     }
 
-    private static func phrase(_ error: any Error) -> String {
+    /// Why there was no answer.
+    static func phrase(_ error: any Error) -> String {
         switch error {
         case let error as IOError: String(cString: strerror(error.errnoCode)).lowercased()
         case let error as NIOConnectionError:

@@ -72,9 +72,9 @@ actor Worker {
     }
 
     /// Somebody wants the job gone; the step that runs is ended. False when this worker does not have the job (yet).
-    func cancel(job: Int64) async -> Bool {
+    func cancel(job: Int64, by requester: String) async -> Bool {
         guard machine?.job == job else { return false }
-        await act(machine?.cancel())
+        await act(machine?.cancel(by: requester))
         return true
     }
 

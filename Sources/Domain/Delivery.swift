@@ -13,6 +13,35 @@ package struct WebhookHeaders: Sendable {
         fields.first { Self.isSame($0.name, name) }?.value
     }
 
+    /// The fields as they may be kept and shown: one a line, without the values of those that prove who sends.
+    package var shown: String {
+        var text = ""
+        text.reserveCapacity(1024)
+        for (name, value) in fields {
+            let name = name.lowercased()
+            let value = Self.provesSomething(name) ? "(hidden)" : SafeText.shown(value, limit: 300)
+            guard text.utf8.count + name.utf8.count + value.utf8.count < Self.shownLimit else { return text + "(more is left out)\n" }
+            text += SafeText.shown(name, limit: 100)
+            text += ": "
+            text += value
+            text += "\n"
+        }
+        return text
+    }
+
+    private static let shownLimit = 4096
+
+    /// Fields of every delivery, so that nobody searches them for words.
+    private static let open: Set<String> = [
+        "host", "user-agent", "accept", "accept-encoding", "content-type", "content-length", "connection", "x-event-key", "x-hook-uuid",
+        "x-request-uuid", "x-request-id", "x-attempt-number", "x-event-time", "x-forwarded-for", "x-forwarded-proto", "x-real-ip",
+    ]
+
+    private static func provesSomething(_ name: String) -> Bool {
+        guard !open.contains(name) else { return false }
+        return ["auth", "cookie", "signature", "token", "secret", "password", "key"].contains { name.contains($0) }
+    }
+
     /// A field name is a token, so it is ASCII (RFC 9110, 5.1).
     private static func isSame(_ one: String, _ other: String) -> Bool {
         one.utf8.count == other.utf8.count && zip(one.utf8, other.utf8).allSatisfy { $0 == $1 || ($0 ^ $1 == 0x20 && ($0 | 0x20).isLetter) }
@@ -46,11 +75,17 @@ package struct Delivery: Sendable, Equatable {
     /// As the forge wrote it, made safe to show; nil for events without one.
     package var repository: String?
     package var changes: [MatchedChange]
+    /// The app whose own hook it came to; nil: the account's.
+    package var hookApp: String?
+    /// ``WebhookHeaders/shown``
+    package var headers: String?
 
     package init(
         account: String, event: String, requestID: String?, remoteAddress: String, receivedAt: Timestamp, bodyHash: [UInt8],
-        bodySize: Int, repository: String?, changes: [MatchedChange]
+        bodySize: Int, repository: String?, changes: [MatchedChange], hookApp: String? = nil, headers: String? = nil
     ) {
+        self.hookApp = hookApp
+        self.headers = headers
         self.account = account
         self.event = event
         self.requestID = requestID
@@ -106,11 +141,14 @@ package struct RefusedDelivery: Sendable, Equatable {
     /// The HTTP status it was given.
     package var answer: Int
     package var reason: String
+    /// ``WebhookHeaders/shown``
+    package var headers: String?
 
     package init(
         account: String?, event: String?, requestID: String?, remoteAddress: String, receivedAt: Timestamp, answer: Int,
-        reason: String
+        reason: String, headers: String? = nil
     ) {
+        self.headers = headers
         self.account = account
         self.event = event
         self.requestID = requestID
@@ -132,6 +170,16 @@ package struct Verdict: Sendable, Equatable {
     package var kind: Kind
     package var job: Int64?
     package var reason: String?
+
+    /// Why a change that was accounted before makes no second job.
+    package static func duplicateReason(job: Int64) -> String {
+        "already job \(job); bittern retry \(job) runs it again"
+    }
+
+    /// Whether that is the reason.
+    package static func isDuplicate(_ reason: String) -> Bool {
+        reason.hasPrefix("already job ")
+    }
 
     package init(app: String?, ref: String, commit: CommitID?, kind: Kind, job: Int64?, reason: String?) {
         self.app = app

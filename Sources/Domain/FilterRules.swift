@@ -3,6 +3,10 @@ package struct CommitFacts: Sendable, Equatable {
     /// The name git gives to all its files together.
     package var tree: CommitID
     package var message: String
+    /// The first line of the message, to be shown.
+    package var subject: String {
+        SafeText.shown(String(message.prefix { $0 != "\n" && $0 != "\r\n" }), limit: 200)
+    }
     /// The files that differ from the live commit; nil: nobody asked, or it cannot be known.
     package var changed: [String]?
 
@@ -31,7 +35,12 @@ package struct FilterRules: Sendable, Equatable {
         if let marker = filters.skipMarkers.first(where: { facts.message.contains($0) }) {
             return JobEnd(.skipped, "the commit's message says \(SafeText.shown(marker, limit: 100))")
         }
-        guard needsChangedFiles, let changed = facts.changed, !changed.contains(where: filters.paths.admit) else { return nil }
+        return facts.changed.flatMap(skips(files:))
+    }
+
+    /// The same by the files that differ from the live commit.
+    package func skips(files changed: [String]) -> JobEnd? {
+        guard needsChangedFiles, !changed.contains(where: filters.paths.admit) else { return nil }
         let paths = SafeText.shown(filters.paths.map(\.pattern).joined(separator: ", "), limit: 200)
         return JobEnd(.skipped, changed.isEmpty ? "no file differs from the live commit" : "no pushed file matches paths: \(paths)")
     }

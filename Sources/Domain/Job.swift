@@ -36,14 +36,17 @@ package struct Job: Sendable, Equatable {
     package var configurationHash: [UInt8]?
     /// The name git gives to all its files together.
     package var tree: CommitID?
+    /// The first line of the commit's message, safe to show; nil: no fetch has told it.
+    package var subject: String?
     package var steps: [StepRecord]
 
     package init(
         id: Int64, app: String, repository: String, ref: RefName?, commit: CommitID, cause: Cause, by: String? = nil, state: State,
         reason: String? = nil, attempt: Int = 0, queuedAt: Timestamp, startedAt: Timestamp? = nil, finishedAt: Timestamp? = nil,
         supersededBy: Int64? = nil, release: Int64? = nil, delivery: Int64? = nil, configurationHash: [UInt8]? = nil,
-        tree: CommitID? = nil, steps: [StepRecord] = []
+        tree: CommitID? = nil, subject: String? = nil, steps: [StepRecord] = []
     ) {
+        self.subject = subject
         self.configurationHash = configurationHash
         self.tree = tree
         self.id = id

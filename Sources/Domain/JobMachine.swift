@@ -69,7 +69,10 @@ package struct JobMachine: Sendable, Equatable {
         case ended
     }
 
-    private enum Stop: Sendable, Equatable { case cancel, jobLimit, halt }
+    private enum Stop: Sendable, Equatable {
+        case cancel(by: String?)
+        case jobLimit, halt
+    }
 
     /// How the job will end, and what went wrong on the way back.
     fileprivate struct Revert: Sendable, Equatable {
@@ -123,15 +126,17 @@ package struct JobMachine: Sendable, Equatable {
     }
 
     /// Somebody wants the job gone. One that goes back already is on its way out.
-    package mutating func cancel() -> Action {
+    ///
+    /// - Parameter requester: nil: a newer push takes its place.
+    package mutating func cancel(by requester: String? = nil) -> Action {
         switch state {
         case .queued:
-            return end(JobEnd(.cancelled, "cancelled while it was queued"))
+            return end(.cancelledWhileQueued(by: requester))
         case .running(let step):
-            state = .stopping(step: step, why: .cancel)
+            state = .stopping(step: step, why: .cancel(by: requester))
             return .stop(step: step)
         case .stopping(let step, .halt):
-            state = .stopping(step: step, why: .cancel)
+            state = .stopping(step: step, why: .cancel(by: requester))
             return .nothing
         case .stopping, .reverting, .stoppingRevert, .ended:
             return .nothing
@@ -189,8 +194,9 @@ package struct JobMachine: Sendable, Equatable {
         // The end of a step may cross the order to stop it: one that had done its work counts as done.
         let done = outcome == .succeeded ? step + 1 : step
         switch why {
-        case .cancel:
-            return fail(JobEnd(.cancelled, "cancelled during step \"\(steps[step].name)\""), done: done)
+        case .cancel(let requester):
+            let who = requester.map { " by \($0)" } ?? ""
+            return fail(JobEnd(.cancelled, "cancelled\(who) during step \"\(steps[step].name)\""), done: done)
         case .jobLimit:
             return fail(JobEnd(.failed, limit(at: step)), done: done)
         case .halt where step == plan.steps.count - 1 && outcome == .succeeded:
@@ -292,6 +298,10 @@ package struct JobEnd: Sendable, Equatable {
     /// The same end with more to its reason.
     func adding(_ more: String) -> JobEnd {
         JobEnd(state, reason + "; " + more, isVerdict: isVerdict, supersededBy: supersededBy)
+    }
+
+    package static func cancelledWhileQueued(by requester: String?) -> JobEnd {
+        JobEnd(.cancelled, "cancelled\(requester.map { " by \($0)" } ?? "") while it was queued")
     }
 
     package static func superseded(by job: Int64) -> JobEnd {

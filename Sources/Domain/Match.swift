@@ -95,3 +95,92 @@ package struct Matcher: Sendable {
         SafeText.shown(globs.map(\.pattern).joined(separator: ", "), limit: 200)
     }
 }
+
+/// What one change of a push means for one app, rule by rule.
+package struct Explanation: Sendable, Equatable {
+    package let app: String
+    /// In the order in which they are asked, up to the first that failed.
+    package let rules: [MatchRule]
+
+    /// Why the change is none of the app's business; nil: it deploys.
+    package var refusal: String? {
+        rules.first { !$0.passed }.map { $0.reason ?? $0.name }
+    }
+}
+
+/// A push as somebody wants it explained: one that was delivered, or one that is only thought of.
+package struct ExplainedPush: Sendable, Equatable {
+    /// nil: any account that has apps of the repository.
+    package var account: String?
+    /// The app whose own hook it came to; nil: the account's, or no hook at all.
+    package var hookApp: String?
+    /// Whether it came to a hook; one that is only thought of would come to the right one.
+    package var wasDelivered: Bool
+    /// As the forge wrote it.
+    package var repository: String
+    package var ref: PushedRef
+    /// Files that differ from the live commit; nil: known only after the fetch.
+    package var paths: [String]?
+
+    package init(
+        account: String?, hookApp: String? = nil, wasDelivered: Bool, repository: String, ref: PushedRef, paths: [String]? = nil
+    ) {
+        self.account = account
+        self.hookApp = hookApp
+        self.wasDelivered = wasDelivered
+        self.repository = repository
+        self.ref = ref
+        self.paths = paths
+    }
+}
+
+extension Configuration {
+    /// What the push means for each app, by the rules of ``Matcher``: those of its repository first.
+    package func explanations(of push: ExplainedPush) -> [Explanation] {
+        let name = RepositoryName(push.repository)
+        let (near, far) = (apps.filter { $0.repository == name }, apps.filter { $0.repository != name })
+        return (near + far).map { Explanation(app: $0.name, rules: Matcher.explain(push, for: $0)) }
+    }
+}
+
+extension Matcher {
+    /// Every rule of ``rules(for:app:)``, behind those by which a delivery finds its way to the apps it may concern.
+    fileprivate static func explain(_ push: ExplainedPush, for app: App) -> [MatchRule] {
+        var rules = [account(push, app), repository(push, app)]
+        if push.wasDelivered { rules.insert(hook(push, app), at: 1) }
+        rules += Self.rules(for: push.ref, app: app)
+        if let paths = push.paths { rules.append(files(paths, app)) }
+        let end = rules.firstIndex { !$0.passed } ?? rules.endIndex - 1
+        return Array(rules[...end])
+    }
+
+    private static func account(_ push: ExplainedPush, _ app: App) -> MatchRule {
+        let passed = push.account == nil || push.account == app.account
+        return MatchRule(
+            name: "account is the app's", seen: push.account ?? "any", passed: passed,
+            reason: passed ? nil : "\(app.name) belongs to account \(app.account)")
+    }
+
+    private static func hook(_ push: ExplainedPush, _ app: App) -> MatchRule {
+        let own = app.hookSecrets == nil ? nil : app.name
+        let path = "/hooks/\(push.account ?? "")" + (push.hookApp.map { "/\($0)" } ?? "")
+        let right = "/hooks/\(app.account)" + (own.map { "/\($0)" } ?? "")
+        let passed = push.hookApp == own
+        return MatchRule(
+            name: "hook is the app's", seen: path, passed: passed, reason: passed ? nil : "\(app.name) hears only \(right)")
+    }
+
+    private static func repository(_ push: ExplainedPush, _ app: App) -> MatchRule {
+        let passed = RepositoryName(push.repository) == app.repository
+        return MatchRule(
+            name: "repository is the app's", seen: SafeText.shown(push.repository, limit: 300), passed: passed,
+            reason: passed ? nil : "\(app.name) deploys \(app.repository)")
+    }
+
+    private static func files(_ paths: [String], _ app: App) -> MatchRule {
+        let end = FilterRules(app.filters).skips(files: paths)
+        return MatchRule(
+            name: "a pushed file is the app's", seen: SafeText.shown(paths.joined(separator: ", "), limit: 300), passed: end == nil,
+            reason: end?.reason)
+    }
+}

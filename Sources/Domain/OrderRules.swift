@@ -1,7 +1,7 @@
 /// Which commit of a ref may go live: only its head as the forge has it, whatever order deliveries came in.
 ///
-/// Asked after each fetch and before a release directory exists, for jobs of the causes push, catch-up and retry; manual jobs and
-/// rollbacks are somebody's will and are not asked. git decides, not arrival, so no forced flag is needed (Data Center sends none).
+/// Asked after each fetch and before a release directory exists, for jobs of the causes push, catch-up and retry. Manual jobs are
+/// somebody's will: they deploy the commit they name, as long as the ref holds it or it was released before. git decides, not arrival, so no forced flag is needed (Data Center sends none).
 /// With c the job's commit, H the head of the ref as just fetched and L the live commit, annotated tags peeled:
 ///
 /// 1. The ref is gone: `superseded`. (One that was never here is waited for as in 2: it may be as new as that.)
@@ -23,6 +23,8 @@ package struct OrderRules: Sendable, Equatable {
         package var commit: CommitID?
         package var headIsStrictAncestorOfCommit: Bool
         package var commitIsStrictAncestorOfLive: Bool
+        /// Whether the ref holds c, as its head or before it. Asked for manual jobs only.
+        package var refHoldsCommit = true
         /// Whether the ref was there at an earlier fetch.
         package var refWasKnown: Bool
         /// What H holds; nil when the ref is gone.
@@ -51,6 +53,8 @@ package struct OrderRules: Sendable, Equatable {
         /// Whether the last job that came to a verdict was for H.
         package var lastVerdictWasForHead: Bool
         package var live: Live?
+        /// Whether c was released before. Asked for manual jobs only.
+        package var wasReleased = false
 
         package struct Live: Sendable, Equatable {
             package var release: Int64
@@ -94,6 +98,7 @@ package struct OrderRules: Sendable, Equatable {
 
     /// - Parameter patienceIsOver: the forge was asked for ``FetchRetry/patience``.
     package func decide(_ fetched: Fetched, _ known: Known, patienceIsOver: Bool) -> Decision {
+        if cause == .manual { return decideManual(fetched, known, patienceIsOver: patienceIsOver) }
         guard let head = fetched.head else {
             // A ref that was never seen here may be so new that the forge does not serve it yet.
             if !fetched.refWasKnown, !patienceIsOver { return .fetchAgain }
@@ -104,6 +109,17 @@ package struct OrderRules: Sendable, Equatable {
         guard let commit = fetched.commit else { return .end(unknown(head, known), queueHead: needsJob(known)) }
         guard commit == head else { return .end(Self.notTheHead(head, known), queueHead: needsJob(known)) }
         return headItself(commit, fetched, known)
+    }
+
+    private func decideManual(_ fetched: Fetched, _ known: Known, patienceIsOver: Bool) -> Decision {
+        guard fetched.commit != nil else {
+            return patienceIsOver ? .end(.neverAppeared(commit, on: ref), queueHead: false) : .fetchAgain
+        }
+        guard fetched.refHoldsCommit || known.wasReleased else {
+            let sentence = "\(commit.short) is not on \(SafeText.shown(ref.full)) and was never released; name the branch that holds it"
+            return .end(JobEnd(.failed, sentence), queueHead: false)
+        }
+        return .goOn
     }
 
     private func unknown(_ head: CommitID, _ known: Known) -> JobEnd {

@@ -20,6 +20,13 @@ package enum Signature {
         return secrets.contains { isValid(code, body: body, secret: $0) } ? .valid : .wrong
     }
 
+    /// What a forge sends along with this body.
+    package static func header(for body: [UInt8], secret: Secret) -> String {
+        var hmac = HMAC<SHA256>(key: secret.withBytes { SymmetricKey(data: $0) })
+        hmac.update(data: body)
+        return "sha256=" + Hexadecimal.text(of: Array(hmac.finalize()))
+    }
+
     private static func isValid(_ code: [UInt8], body: some ContiguousBytesOfBody, secret: Secret) -> Bool {
         guard secret.count > 0 else { return false }
         var hmac = HMAC<SHA256>(key: secret.withBytes { SymmetricKey(data: $0) })

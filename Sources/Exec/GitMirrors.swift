@@ -49,7 +49,9 @@ package struct GitMirrors: Sendable {
             if run.outcome == .succeeded { return .fetched(try await look(at: local, wasKnown: wasKnown, order, git, mirror, log)) }
             let answer = GitAnswer(output: run.masked(order.secrets), account: order.account.name, host: Self.host(of: order.app.cloneURL))
             if answer.trouble == .missing {
-                return .fetched(OrderRules.Fetched(head: nil, headObject: nil, commit: nil, refWasKnown: wasKnown))
+                var fetched = OrderRules.Fetched(head: nil, headObject: nil, commit: nil, refWasKnown: wasKnown)
+                if order.job.cause == .manual { try await lookByName(order, &fetched, git, mirror, log) }
+                return .fetched(fetched)
             }
             guard let delay = retry.delay(after: answer.trouble, elapsed: began.duration(to: .now)) else {
                 return .failed(reason: answer.phrase)
@@ -74,18 +76,15 @@ package struct GitMirrors: Sendable {
     private func look(
         at local: String, wasKnown: Bool, _ order: StepOrder, _ git: GitCommand, _ mirror: String, _ log: StepLog
     ) async throws -> OrderRules.Fetched {
-        let run = try await GitRun.run(git.facts(of: local, mirror: mirror), log: nil)
-        let lines = run.text.split(separator: "\n", maxSplits: 2, omittingEmptySubsequences: false)
-        guard lines.count == 3, let head = CommitID(lines[0]), let tree = CommitID(lines[1]) else {
-            throw ExecError(.git, "git does not know what it just fetched: \(SafeText.shown(run.text, limit: 200))")
-        }
+        let (head, facts) = try await facts(of: local, git, mirror)
         var object = Self.object(of: local, mirror)
         if object == nil { object = try await resolve(local, git, mirror) }
         let isHead = order.job.commit == head || order.job.commit == object
         var fetched = OrderRules.Fetched(
             head: head, headObject: object, commit: isHead ? head : try await resolve(order.job.commit.hex + "^{commit}", git, mirror),
-            refWasKnown: wasKnown, facts: CommitFacts(tree: tree, message: String(lines[2])))
-        guard let commit = fetched.commit else { return fetched }
+            refWasKnown: wasKnown, facts: facts)
+        if order.job.cause == .manual, !isHead { try await lookByName(order, &fetched, git, mirror, log) }
+        guard let commit = fetched.commit, order.job.cause != .manual else { return fetched }
         func isStrictAncestor(_ one: CommitID, of other: CommitID) async throws -> Bool {
             guard one != other else { return false }
             return try await GitRun.run(git.isAncestor(one, of: other, mirror: mirror), log: nil).outcome == .succeeded
@@ -98,6 +97,33 @@ package struct GitMirrors: Sendable {
             fetched.facts?.changed = try await changedFiles(order.live, head, git, mirror, log)
         }
         return fetched
+    }
+
+    /// What a manual job must know of its commit, which need not be the head: no branch may hold it any more.
+    private func lookByName(
+        _ order: StepOrder, _ fetched: inout OrderRules.Fetched, _ git: GitCommand, _ mirror: String, _ log: StepLog
+    ) async throws {
+        let name = order.job.commit.hex
+        if fetched.commit == nil {
+            // Where the server gives away what no ref holds; if not, it says so in the log.
+            _ = try await GitRun.run(git.fetch(commit: name, mirror: mirror), log: log)
+            fetched.commit = try await resolve(name + "^{commit}", git, mirror)
+        }
+        guard let commit = fetched.commit else { return }
+        fetched.refHoldsCommit = false
+        if let head = fetched.head {
+            fetched.refHoldsCommit = try await GitRun.run(git.isAncestor(commit, of: head, mirror: mirror), log: nil).outcome == .succeeded
+        }
+        fetched.facts = try await facts(of: commit.hex, git, mirror).facts
+    }
+
+    private func facts(of name: String, _ git: GitCommand, _ mirror: String) async throws -> (commit: CommitID, facts: CommitFacts) {
+        let run = try await GitRun.run(git.facts(of: name, mirror: mirror), log: nil)
+        let lines = run.text.split(separator: "\n", maxSplits: 2, omittingEmptySubsequences: false)
+        guard lines.count == 3, let commit = CommitID(lines[0]), let tree = CommitID(lines[1]) else {
+            throw ExecError(.git, "git does not know what it just fetched: \(SafeText.shown(run.text, limit: 200))")
+        }
+        return (commit: commit, facts: CommitFacts(tree: tree, message: String(lines[2])))
     }
 
     private func resolve(_ name: String, _ git: GitCommand, _ mirror: String) async throws -> CommitID? {

@@ -16,6 +16,16 @@ package struct BitbucketCloud: Provider {
         guard let push = payload.push else { throw MalformedDelivery("the \(event) body has no repository.full_name") }
         return .push(push)
     }
+
+    package func delivery(of push: TrialPush, secret: Secret) -> TrialDelivery {
+        let type = push.ref.kind == .branch ? "branch" : "tag"
+        let new = #"{"type":"\#(type)","name":\#(json(push.ref.shortName)),"target":{"type":"commit","hash":"\#(push.commit.hex)"}}"#
+        let body =
+            #"{"repository":{"type":"repository","full_name":\#(json(push.repository.description))},"#
+            + #""push":{"changes":[{"old":null,"new":\#(new),"created":true,"forced":false,"closed":false}]}}"#
+        let headers = [(name: "X-Event-Key", value: "repo:push"), (name: "X-Request-UUID", value: push.requestID)]
+        return TrialDelivery(headers, body: body, secret: secret)
+    }
 }
 
 extension MalformedDelivery {

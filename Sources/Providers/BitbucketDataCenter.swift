@@ -24,6 +24,18 @@ package struct BitbucketDataCenter: Provider {
         let payload = try JSONBody.parse(body, onlyIf: isPush, event: event, RefsChangedPayload.init)
         return payload.map { .push($0.push) } ?? .other(key: event)
     }
+
+    package func delivery(of push: TrialPush, secret: Secret) -> TrialDelivery {
+        let type = push.ref.kind == .branch ? "BRANCH" : "TAG"
+        let ref = #"{"id":\#(json(push.ref.full)),"displayId":\#(json(push.ref.shortName)),"type":"\#(type)"}"#
+        let none = String(repeating: "0", count: push.commit.hex.utf8.count)
+        let change =
+            #"{"ref":\#(ref),"refId":\#(json(push.ref.full)),"fromHash":"\#(none)","toHash":"\#(push.commit.hex)","type":"ADD"}"#
+        let repository = #"{"slug":\#(json(push.repository.slug)),"project":{"key":\#(json(push.repository.owner))}}"#
+        let body = #"{"eventKey":"repo:refs_changed","repository":\#(repository),"changes":[\#(change)]}"#
+        let headers = [(name: "X-Event-Key", value: "repo:refs_changed"), (name: "X-Request-Id", value: push.requestID)]
+        return TrialDelivery(headers, body: body, secret: secret)
+    }
 }
 
 /// What a `repo:refs_changed` body says that is needed.

@@ -19,6 +19,50 @@ package protocol Provider: Sendable {
     /// Reads a verified delivery. Only what a push needs is looked at, so that no field nobody needs can spoil it, and no date
     /// is ever parsed.
     func read(_ headers: WebhookHeaders, body: some ContiguousBytesOfBody) throws(MalformedDelivery) -> ForgeEvent
+
+    /// A push as the forge would send it, with what ``read(_:body:)`` looks at and nothing more.
+    func delivery(of push: TrialPush, secret: Secret) -> TrialDelivery
+}
+
+/// A push that somebody wants to try the way of deliveries with: the ref is made at the commit.
+package struct TrialPush: Sendable, Equatable {
+    package var repository: RepositoryName
+    package var ref: RefName
+    package var commit: CommitID
+    /// A UUID that no delivery had yet.
+    package var requestID: String
+
+    package init(repository: RepositoryName, ref: RefName, commit: CommitID, requestID: String) {
+        self.repository = repository
+        self.ref = ref
+        self.commit = commit
+        self.requestID = requestID
+    }
+}
+
+/// Its HTTP request, signed.
+package struct TrialDelivery: Sendable, Equatable {
+    package var headers: [(name: String, value: String)]
+    package var body: [UInt8]
+
+    /// - Parameter headers: those of the forge's own; the common ones are added.
+    init(_ headers: [(name: String, value: String)], body: String, secret: Secret) {
+        self.body = Array(body.utf8)
+        let common = [
+            (name: "Content-Type", value: "application/json"), (name: "User-Agent", value: "bittern simulate"),
+            (name: "X-Hub-Signature", value: Signature.header(for: self.body, secret: secret)),
+        ]
+        self.headers = headers + common
+    }
+
+    package static func == (left: TrialDelivery, right: TrialDelivery) -> Bool {
+        left.body == right.body && left.headers.elementsEqual(right.headers) { $0 == $1 }
+    }
+}
+
+/// A string as JSON has it; names of refs and repositories hold no control character and no backslash.
+func json(_ text: String) -> String {
+    "\"" + text.replacing("\"", with: "\\\"") + "\""
 }
 
 extension Provider {

@@ -88,11 +88,11 @@ struct Acceptance {
             """
             INSERT INTO deliveries
                 (account, event, request_id, remote_address, received_at, verified, answer, repository, body_hash, body_size, duplicate_of,
-                 request_key)
-            VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)
+                 request_key, hook_app, headers)
+            VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (request_key) WHERE request_key IS NOT NULL DO NOTHING
             """, delivery.account, delivery.event, delivery.requestID, delivery.remoteAddress, delivery.receivedAt, answer,
-            delivery.repository, delivery.bodyHash, delivery.bodySize, original, key)
+            delivery.repository, delivery.bodyHash, delivery.bodySize, original, key, delivery.hookApp, delivery.headers)
         return database.changesCount > 0
     }
 
@@ -199,7 +199,7 @@ struct Acceptance {
             return verdict
         }
         if let job = try job(of: app, for: accounted) {
-            verdict.reason = "already job \(job); bittern retry \(job) runs it again"
+            verdict.reason = Verdict.duplicateReason(job: job)
             return verdict
         }
         verdict.kind = .queued

@@ -6,6 +6,8 @@ package struct StoredDelivery: Sendable, Equatable {
     package var id: Int64
     /// nil when the path named no account that exists.
     package var account: String?
+    /// The app whose own hook it came to; nil: the account's.
+    package var hookApp: String?
     package var event: String?
     package var requestID: String?
     package var remoteAddress: String
@@ -15,7 +17,17 @@ package struct StoredDelivery: Sendable, Equatable {
     /// Why it was refused.
     package var reason: String?
     package var duplicateOf: Int64?
+    /// As the forge wrote it, made safe to show; nil for events without one, and for what was refused.
+    package var repository: String?
+    /// ``WebhookHeaders/shown``; nil for what an earlier version stored.
+    package var headers: String?
     package var verdicts: [Verdict]
+    /// What it said, each ref once; the change's number in the ledger where it is one.
+    package var refs: [(ref: PushedRef, change: Int64?)]
+
+    package static func == (left: StoredDelivery, right: StoredDelivery) -> Bool {
+        left.id == right.id && left.verdicts == right.verdicts && left.refs.elementsEqual(right.refs) { $0 == $1 }
+    }
 }
 
 extension Ledger {
@@ -23,6 +35,19 @@ extension Ledger {
     package func deliveries(limit: Int) async throws -> [StoredDelivery] {
         try await read { database in
             try database.rows("SELECT * FROM deliveries ORDER BY id DESC LIMIT ?", [limit]).map { try Self.stored($0, in: database) }
+        }
+    }
+
+    /// Those that were verified and came since then, the newest first.
+    package func verifiedDeliveries(since moment: Timestamp, limit: Int) async throws -> [StoredDelivery] {
+        try await read { database in
+            // In the order of arrival, so the first one that is too old ends it.
+            var found: [StoredDelivery] = []
+            let rows = try Row.fetchCursor(database, sql: "SELECT * FROM deliveries WHERE verified = 1 ORDER BY id DESC")
+            while let row = try rows.next(), let at = row.time("received_at"), at >= moment, found.count < limit {
+                found.append(try Self.stored(row, in: database))
+            }
+            return found
         }
     }
 
@@ -35,14 +60,39 @@ extension Ledger {
 
     private static func stored(_ row: Row, in database: Database) throws -> StoredDelivery {
         let id: Int64 = row["id"]
-        let verdicts = try database.rows("SELECT * FROM verdicts WHERE delivery = ? ORDER BY position", [id]).map { row in
+        let rows = try database.rows(
+            """
+            SELECT verdicts.*, changes.id AS change_id, changes.old, changes.new
+            FROM verdicts LEFT JOIN changes ON changes.id = verdicts.change
+            WHERE verdicts.delivery = ? ORDER BY verdicts.position
+            """, [id])
+        let verdicts = try rows.map { row in
             Verdict(
                 app: row["app"], ref: row["ref"], commit: row.commit("commit_id"), kind: try row.value("kind", as: Verdict.Kind.self),
                 job: row["job"], reason: row["reason"])
         }
         return StoredDelivery(
-            id: id, account: row["account"], event: row["event"], requestID: row["request_id"], remoteAddress: row["remote_address"],
-            receivedAt: try row.required(row.time("received_at"), "received_at"), answer: row["answer"], reason: row["reason"],
-            duplicateOf: row["duplicate_of"], verdicts: verdicts)
+            id: id, account: row["account"], hookApp: row["hook_app"], event: row["event"], requestID: row["request_id"],
+            remoteAddress: row["remote_address"], receivedAt: try row.required(row.time("received_at"), "received_at"),
+            answer: row["answer"], reason: row["reason"], duplicateOf: row["duplicate_of"], repository: row["repository"],
+            headers: row["headers"], verdicts: verdicts, refs: refs(of: rows))
+    }
+
+    /// There is a row for each app; those of one ref stand together.
+    private static func refs(of rows: [Row]) -> [(ref: PushedRef, change: Int64?)] {
+        var refs: [(ref: PushedRef, change: Int64?)] = []
+        for row in rows {
+            let change: Int64? = row["change_id"]
+            let name: String = row["ref"]
+            if let last = refs.last, last.change == change, last.ref.refText == name { continue }
+            if let ref = RefName(full: name), change != nil {
+                let moved = Change(ref: ref, old: row.commit("old"), new: row.commit("commit_id"))
+                refs.append((ref: .change(moved), change: change))
+            } else {
+                let reason: String? = row["reason"]
+                refs.append((ref: .unusable(ref: name, reason: reason ?? "the ref cannot be used"), change: nil))
+            }
+        }
+        return refs
     }
 }

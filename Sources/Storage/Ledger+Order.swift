@@ -28,10 +28,42 @@ extension Ledger {
     package func order(_ job: Job, after fetched: OrderRules.Fetched, patienceIsOver: Bool, at now: Timestamp) async throws -> OrderOutcome
     {
         guard let ref = job.ref else { throw LedgerError(.failed, "job \(job.id) names no ref") }
+        if job.cause == .manual { return try await orderManual(job, ref, fetched, patienceIsOver: patienceIsOver) }
         return try await write { database in
             let ordering = try Ordering(database, job, ref, fetched, now)
             return try ordering.run(patienceIsOver: patienceIsOver)
         }
+    }
+}
+
+extension Ledger {
+    /// A manual job came from no change, and leaves none.
+    private func orderManual(
+        _ job: Job, _ ref: RefName, _ fetched: OrderRules.Fetched, patienceIsOver: Bool
+    ) async throws -> OrderOutcome {
+        try await write { database in
+            var known = OrderRules.Known(headAccountedAfter: false, jobForHead: nil, lastVerdictWasForHead: true, live: nil)
+            known.wasReleased =
+                try database.row("SELECT 1 FROM releases WHERE app = ? AND commit_id = ?", [job.app, job.commit.blob]) != nil
+            let rules = OrderRules(ref: ref, cause: job.cause, commit: job.commit)
+            switch rules.decide(fetched, known, patienceIsOver: patienceIsOver) {
+            case .goOn:
+                let commit = fetched.commit ?? job.commit
+                try Self.go(on: commit, job, fetched, in: database)
+                return OrderOutcome(next: .goOn(commit))
+            case .fetchAgain:
+                return OrderOutcome(next: .fetchAgain)
+            case .end(let end, queueHead: _):
+                return OrderOutcome(next: .end(end))
+            }
+        }
+    }
+
+    /// Notes what the fetch said of the commit that is going to be deployed.
+    fileprivate static func go(on commit: CommitID, _ job: Job, _ fetched: OrderRules.Fetched, in database: Database) throws {
+        try database.run(
+            "UPDATE jobs SET commit_id = ?, tree_id = ?, subject = ? WHERE id = ?",
+            [commit.blob, fetched.facts?.tree.blob, fetched.facts?.subject, job.id])
     }
 }
 
@@ -77,8 +109,7 @@ private struct Ordering {
         switch rules.decide(fetched, known, patienceIsOver: patienceIsOver) {
         case .goOn:
             let commit = fetched.commit ?? job.commit
-            try database.run(
-                "UPDATE jobs SET commit_id = ?, tree_id = ? WHERE id = ?", [commit.blob, fetched.facts?.tree.blob, job.id])
+            try Ledger.go(on: commit, job, fetched, in: database)
             return OrderOutcome(next: .goOn(commit))
         case .fetchAgain:
             return OrderOutcome(next: .fetchAgain)

@@ -38,12 +38,12 @@ extension Ledger {
     private static func insert(_ refused: RefusedDelivery, into database: Database) throws {
         try database.run(
             """
-            INSERT INTO deliveries (account, event, request_id, remote_address, received_at, verified, answer, reason)
-            VALUES (?, ?, ?, ?, ?, 0, ?, ?)
+            INSERT INTO deliveries (account, event, request_id, remote_address, received_at, verified, answer, reason, headers)
+            VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?)
             """,
             [
                 refused.account, refused.event, refused.requestID, refused.remoteAddress, refused.receivedAt.milliseconds,
-                refused.answer, refused.reason,
+                refused.answer, refused.reason, refused.headers,
             ])
     }
 

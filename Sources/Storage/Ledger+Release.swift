@@ -79,8 +79,9 @@ extension Ledger {
         try await write { database in
             let queued = try database.row(
                 """
-                INSERT INTO jobs (app, repository, ref, commit_id, cause, requested_by, lock_name, state, queued_at, release)
-                SELECT jobs.app, jobs.repository, jobs.ref, releases.commit_id, 'rollback', :by, :lock, 'queued', :now, releases.job
+                INSERT INTO jobs (app, repository, ref, commit_id, cause, requested_by, lock_name, state, queued_at, release, subject)
+                SELECT jobs.app, jobs.repository, jobs.ref, releases.commit_id, 'rollback', :by, :lock, 'queued', :now, releases.job,
+                    jobs.subject
                 FROM releases JOIN jobs ON jobs.id = releases.job
                 WHERE releases.app = :app AND releases.state IN ('live', 'good') AND releases.failed_at IS NULL
                   AND releases.removed_at IS NULL

@@ -44,7 +44,7 @@ extension Job {
             queuedAt: try row.required(row.time("queued_at"), "queued_at"), startedAt: row.time("started_at"),
             finishedAt: row.time("finished_at"), supersededBy: row["superseded_by"], release: row["release"],
             delivery: row["delivery"], configurationHash: (row["configuration_hash"] as Data?).map { [UInt8]($0) },
-            tree: row.commit("tree_id"))
+            tree: row.commit("tree_id"), subject: row["subject"])
     }
 }
 

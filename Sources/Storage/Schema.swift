@@ -35,6 +35,7 @@ enum Schema {
         }
         register("3") { database in try database.execute(sql: version3) }
         register("4") { database in try database.execute(sql: version4) }
+        register("5") { database in try database.execute(sql: version5) }
         return migrator
 
         func register(_ version: String, _ migrate: @escaping @Sendable (Database) throws -> Void) {
@@ -405,6 +406,16 @@ enum Schema {
             attempt INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
             UNIQUE (job, position)
         ) STRICT;
+        """
+
+    /// What people want to see of a delivery and of a commit.
+    private static let version5 = """
+        -- The fields of the request's head without secrets, a line each. NULL: it was stored by an earlier version.
+        ALTER TABLE deliveries ADD COLUMN headers TEXT;
+        -- The app whose own hook it came to. NULL: the account's.
+        ALTER TABLE deliveries ADD COLUMN hook_app TEXT;
+        -- The first line of the commit's message.
+        ALTER TABLE jobs ADD COLUMN subject TEXT;
         """
 
     private static func fillRequestKeys(in database: Database) throws {

@@ -19,7 +19,8 @@ struct Bittern: AsyncParsableCommand {
         version: version,
         subcommands: [
             Serve.self, Check.self, Status.self, Apps.self, Jobs.self, Show.self, Log.self, Cancel.self, Retry.self, Hold.self, Resume.self,
-            Releases.self, Rollback.self, Cache.self, Deliveries.self, Delivery.self,
+            Deploy.self, Releases.self, Rollback.self, Cache.self, Deliveries.self, Delivery.self, Replay.self, Explain.self, Simulate.self,
+            Reload.self, Backup.self,
         ] + LaterCommands.all)
 
     /// As ArgumentParser's own `main`, but with the exit statuses of the manual.

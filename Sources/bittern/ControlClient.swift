@@ -1,6 +1,7 @@
 import ArgumentParser
 import AsyncHTTPClient
 import ControlAPI
+import Domain
 import FoundationEssentials
 import Glibc
 import NIOCore
@@ -17,12 +18,19 @@ struct ReadOptions: ParsableArguments {
 struct ConnectionOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The daemon's control socket.", discussion: "Default: $BITTERN_SOCKET, or /run/bittern/control.sock.", valueName: "path"))
+            "The daemon's control socket.",
+            discussion:
+                "Default: $BITTERN_SOCKET, or /run/bittern/control.sock; without root, where that is missing, $XDG_RUNTIME_DIR/bittern/control.sock.",
+            valueName: "path"), completion: .file())
     var socket: String?
 
     /// `--socket`, `$BITTERN_SOCKET`, the packaged place, and for an ordinary user without one their own.
     var path: String {
-        if let socket { return socket }
+        socket ?? Self.usualPath
+    }
+
+    /// Where nobody says another one.
+    static var usualPath: String {
         if let named = getenv("BITTERN_SOCKET"), named.pointee != 0 { return String(cString: named) }
         let packaged = "/run/bittern/control.sock"
         if geteuid() != 0, access(packaged, F_OK) != 0, let runtime = getenv("XDG_RUNTIME_DIR"), runtime.pointee != 0 {
@@ -40,7 +48,11 @@ struct ControlClient {
     let socket: String
 
     init(_ options: ConnectionOptions) {
-        socket = options.path
+        self.init(socket: options.path)
+    }
+
+    init(socket: String) {
+        self.socket = socket
     }
 
     /// The reply as the daemon wrote it.
@@ -65,11 +77,7 @@ struct ControlClient {
     func post(_ order: ControlOrder) async throws -> Data {
         var request = HTTPClientRequest(url: url(order.path))
         request.method = .POST
-        switch order {
-        case .hold(_, let hold): request.body = .bytes(Array(try ReplyCoding.encode(hold)))
-        case .rollback(_, let rollback): request.body = .bytes(Array(try ReplyCoding.encode(rollback)))
-        case .cancel, .retry, .resume, .clearCache: break
-        }
+        if let body = order.body { request.body = .bytes(Array(try ReplyCoding.encode(body))) }
         return try await withResponse(request, Self.collect)
     }
 
@@ -90,11 +98,10 @@ struct ControlClient {
         do {
             let response = try await client.execute(request, deadline: .distantFuture)
             guard response.status == .ok else {
-                let data = try await response.body.collect(upTo: 65536)
-                let sentence =
-                    (try? ReplyCoding.decode(ErrorReply.self, from: Data(data.readableBytesView)).error)
-                    ?? "the daemon answered \(response.status.code)"
-                throw Failure(response.status == .notFound ? .notFound : .failed, sentence)
+                let data = try await response.body.collect(upTo: 1 << 20)
+                let reply = try? ReplyCoding.decode(ErrorReply.self, from: Data(data.readableBytesView))  // no JSON: the code says it
+                reply?.problems?.forEach { Terminal.tell(SafeText.shown($0)) }
+                throw Failure(Self.status(of: response.status), reply?.error ?? "the daemon answered \(response.status.code)")
             }
             let result = try await body(response.body)
             try await client.shutdown()
@@ -103,6 +110,14 @@ struct ControlClient {
             try? await client.shutdown()  // the first error is the one to tell
             if error is Failure { throw error }
             throw Failure(.noDaemon, "the daemon stopped answering on \(socket): \(error)")
+        }
+    }
+
+    private static func status(of answer: HTTPResponseStatus) -> ExitStatus {
+        switch answer {
+        case .notFound: .notFound
+        case .unprocessableEntity: .usage
+        default: .failed
         }
     }
 

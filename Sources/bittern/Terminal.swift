@@ -26,6 +26,27 @@ enum Terminal {
         }
     }
 
+    /// Draws a text over what is there, as far as the window reaches.
+    static func redraw(_ text: String) {
+        var size = winsize()
+        let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_row > 1 && size.ws_col > 1
+        let (rows, columns) = isKnown ? (Int(size.ws_row), Int(size.ws_col)) : (24, 80)
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).prefix(rows - 1)
+        let shown = lines.map { Table.cut(String($0), to: columns) + "\u{1B}[K" }.joined(separator: "\r\n")
+        write(Array("\u{1B}[H\(shown)\u{1B}[J".utf8))
+    }
+
+    /// `0:07`, `12:30`, `1:02:03`.
+    static func clock(seconds: Int64) -> String {
+        func two(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60)
+        return (hours > 0 ? "\(hours):\(two(minutes))" : "\(minutes)") + ":" + two(seconds % 60)
+    }
+
+    static func printJSON(_ value: some Encodable) throws {
+        write(Array(try ReplyCoding.encode(value)) + [0x0A])
+    }
+
     static func print(_ text: String) {
         write(Array((text + "\n").utf8))
     }
@@ -54,6 +75,11 @@ struct Table {
     /// Whatever is in the cells comes out harmless.
     mutating func add(_ cells: [String]) {
         rows.append(cells.map { SafeText.shown($0) })
+    }
+
+    /// At most so many characters; what was cut ends in `…`.
+    static func cut(_ text: String, to length: Int) -> String {
+        text.count <= length ? text : String(text.prefix(length - 1)) + "…"
     }
 
     var text: String {

@@ -11,12 +11,13 @@ private let allowedImports: [String: Set<String>] = [
     "Systemd": ["CSystemd", "FoundationEssentials", "Glibc", "Logging", "Synchronization"],
     "Daemon": [
         "ControlAPI", "Domain", "Exec", "Providers", "Storage", "Systemd", "FoundationEssentials", "Glibc", "Synchronization",
-        "AsyncHTTPClient", "HTTPTypes", "Hummingbird", "HummingbirdCore", "HummingbirdTLS", "Logging", "NIOCore", "NIOExtras", "NIOHTTP1",
+        "AsyncHTTPClient", "HTTPTypes", "Hummingbird", "HummingbirdCore", "Logging", "NIOCore", "NIOExtras", "NIOHTTP1",
         "NIOPosix",
         "NIOSSL", "ServiceLifecycle", "UnixSignals", "Yams",
     ],
     "bittern": [
-        "ControlAPI", "Daemon", "Domain", "ArgumentParser", "AsyncHTTPClient", "FoundationEssentials", "Glibc", "NIOCore", "NIOHTTP1",
+        "ControlAPI", "Daemon", "Dispatch", "Domain", "ArgumentParser", "AsyncHTTPClient", "FoundationEssentials", "Glibc", "NIOCore",
+        "NIOHTTP1",
     ],
 ]
 

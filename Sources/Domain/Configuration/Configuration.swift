@@ -193,6 +193,8 @@ package struct App: Sendable, Equatable {
     package var hookSecrets: [Secret]?
     package var filters = PushFilters()
     package var releases = ReleaseSettings()
+    /// Groups whose members may deploy, roll back, cancel and hold it; nil: whoever may open the control socket.
+    package var operators: [String]?
 
     package init(
         name: String, account: String, repository: RepositoryName, cloneURL: String, branches: [Glob], tags: [Glob] = [],

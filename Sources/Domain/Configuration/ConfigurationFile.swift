@@ -26,8 +26,13 @@ package struct ConfigurationReading: Sendable, Equatable {
     /// Names of the credentials that could not be looked at, sorted; always empty unless the caller asked for
     /// ``UncheckedCredentials/listed``.
     package let notChecked: [String]
+    /// Names of the credentials that secrets come from, sorted: systemd reads them at the start of a service, and never again.
+    package let credentials: [String]
 
-    package init(configuration: Configuration?, problems: [ConfigurationProblem], notChecked: [String] = []) {
+    package init(
+        configuration: Configuration?, problems: [ConfigurationProblem], notChecked: [String] = [], credentials: [String] = []
+    ) {
+        self.credentials = credentials
         self.configuration = configuration
         self.problems = problems
         self.notChecked = notChecked

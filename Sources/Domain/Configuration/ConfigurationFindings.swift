@@ -4,6 +4,7 @@ final class ConfigurationFindings {
     private let uncheckedCredentials: UncheckedCredentials
     private(set) var problems: [ConfigurationProblem]
     private var notChecked: Set<String> = []
+    private var credentials: Set<String> = []
 
     init(_ surroundings: ConfigurationSurroundings, uncheckedCredentials: UncheckedCredentials, alreadyFound: [ConfigurationProblem]) {
         self.surroundings = surroundings
@@ -19,6 +20,10 @@ final class ConfigurationFindings {
 
     func warning(at position: SourcePosition, _ message: String) {
         problems.append(ConfigurationProblem(.warning, at: position, message))
+    }
+
+    func uses(credential name: String) {
+        credentials.insert(name)
     }
 
     /// A credential that cannot be looked at here. Whether that is wrong depends on who asks.
@@ -39,7 +44,8 @@ final class ConfigurationFindings {
     func reading(_ configuration: Configuration?) -> ConfigurationReading {
         // The same thing may be found twice through an alias; a reader wants it once.
         ConfigurationReading(
-            configuration: hasErrors ? nil : configuration, problems: Set(problems).sorted(), notChecked: notChecked.sorted()
+            configuration: hasErrors ? nil : configuration, problems: Set(problems).sorted(), notChecked: notChecked.sorted(),
+            credentials: credentials.sorted()
         )
     }
 }

@@ -1,10 +1,10 @@
 /// The forms of names that the configuration may hold.
-enum NameText {
+package enum NameText {
     /// For messages.
     static let rule = "a to z, 0 to 9, `.`, `_` and `-`, a letter or digit first, at most 63"
 
     /// A name of an account, an app, a step or a lock: `[a-z0-9][a-z0-9._-]{0,62}`. Safe as a path component and in an address.
-    static func isName(_ text: String) -> Bool {
+    package static func isName(_ text: String) -> Bool {
         guard let first = text.utf8.first, isLowerOrDigit(first), text.utf8.count <= 63 else { return false }
         return text.utf8.allSatisfy { isLowerOrDigit($0) || isMark($0) }
     }

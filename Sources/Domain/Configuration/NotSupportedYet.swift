@@ -25,7 +25,6 @@ enum NotSupportedYet {
             "limits",
             "catch_up",
             "deploy_on_add",
-            "operators",
         ],
         .step: [
             "network: off"

@@ -21,6 +21,7 @@ struct AppSettings {
     var lock: String?
     var cancelRunning = false
     var maxAttempts = 3
+    var operators: [String]?
 }
 
 extension MappingReader {
@@ -53,6 +54,7 @@ extension MappingReader {
             app?.hookSecrets = hookSecrets
             app?.filters = filters
             app?.releases = releases
+            app?.operators = settings.operators
         }
         return AppReading(
             app: app, name: name, namePosition: self["app"]?.position ?? position,
@@ -73,6 +75,7 @@ extension MappingReader {
         settings.lock = self["lock"]?.nameText()
         if let cancels = self["cancel_running"]?.flag() { settings.cancelRunning = cancels }
         if let attempts = self["max_attempts"]?.wholeNumber(in: 1...1_000) { settings.maxAttempts = attempts }
+        settings.operators = self["operators"]?.items("a list of groups")?.compactMap { $0.systemAccount("a group's name") }
         var steps = StepsReader(secretNames: secretsAreKnown ? secretNames : nil, jobTimeout: timeout)
         settings.build = self["build"].map { steps.read($0, .build) } ?? []
         settings.preDeploy = self["pre_deploy"].map { steps.read($0, .preDeploy) } ?? []

@@ -18,7 +18,6 @@ extension MappingReader {
         let user = self["user"]?.systemAccount("a user's name")
         let allowRoot = self["allow_root"]?.flag()
         if user == "root", allowRoot != true { refuse(["user"], "is root (add `allow_root: true`, or choose another user)") }
-        _ = self["operators"]?.items("a list of groups")?.map { $0.systemAccount("a group's name") }
         guard let limits = self["limits"]?.mapping(.limits) else { return }
         _ = limits["memory"]?.size(in: 1 << 20...SizeText.limit)
         limits["cpu"]?.checkPercentage()
@@ -53,7 +52,7 @@ extension ConfigurationField {
         }
     }
 
-    fileprivate func systemAccount(_ right: String) -> String? {
+    func systemAccount(_ right: String) -> String? {
         guard let text = text(right) else { return nil }
         return NameText.isAccountOfSystem(text) ? text : refused(text, mustBe: right)
     }

@@ -12,6 +12,7 @@ extension ConfigurationField {
     /// Reads the source that the value names. Never repeats the value: somebody may have written the secret itself.
     func secret(_ use: SecretUse) -> (value: Secret, path: String?)? {
         guard let reference = secretReference() else { return nil }
+        if case .credential(let name) = reference { findings.uses(credential: name) }
         switch findings.surroundings.secret(reference) {
         case .value(let secret, let path):
             guard secret.count > 0 else { return refused("`\(name)` names a secret that is empty (write a value into its source)") }

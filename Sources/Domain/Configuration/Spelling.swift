@@ -1,7 +1,7 @@
 /// Guesses what somebody meant to write.
-enum Spelling {
+package enum Spelling {
     /// The candidate that is nearest to `word`, if any is near enough to be meant; the first of several.
-    static func nearest(to word: String, among candidates: [String]) -> String? {
+    package static func nearest(to word: String, among candidates: [String]) -> String? {
         // A long word is no slip of a known one, and measuring it would take its time.
         guard word.utf8.count <= 64 else { return nil }
         let measured = candidates.map { ($0, distance(folded(word), folded($0))) }

@@ -9,17 +9,12 @@ struct Cache: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Remove the cache directories of an app; the next job begins without.")
 
-        @Argument(help: "The app's name.")
-        var app: String
+        @OptionGroup var named: AppArgument
 
         @OptionGroup var options: ReadOptions
 
-        func validate() throws {
-            try Jobs.checkAppName(app)
-        }
-
         func run() async throws {
-            try await options.order(.clearCache(app: app), as: AppReply.self) { "The caches of \($0.app) are gone." }
+            try await options.order(.clearCache(app: named.app), as: AppReply.self) { "The caches of \($0.app) are gone." }
         }
     }
 }

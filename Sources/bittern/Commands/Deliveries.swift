@@ -5,17 +5,12 @@ struct Deliveries: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List webhook deliveries, the newest first, refused ones too.")
 
-    @Option(help: ArgumentHelp("At most so many.", valueName: "n"))
-    var limit = 20
+    @OptionGroup var few: LimitOption
 
     @OptionGroup var options: ReadOptions
 
-    func validate() throws {
-        guard (1...10_000).contains(limit) else { throw ValidationError("--limit takes a number from 1 to 10000") }
-    }
-
     func run() async throws {
-        try await options.show(.deliveries(limit: limit), as: [DeliveryReply].self, text: Self.text)
+        try await options.show(.deliveries(limit: few.limit), as: [DeliveryReply].self, text: Self.text)
     }
 
     static func text(_ deliveries: [DeliveryReply]) -> String {

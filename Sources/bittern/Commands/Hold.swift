@@ -8,8 +8,7 @@ struct Hold: AsyncParsableCommand {
         abstract: "Hold an app: its pushes are taken and wait, the newest of each branch.",
         discussion: "T is how long (2h, 3d), a weekday and time (\"Mon 08:00\"), or a time (2026-12-24T08:00:00+01:00), in your own zone.")
 
-    @Argument(help: "The app's name.")
-    var app: String
+    @OptionGroup var named: AppArgument
 
     @Option(help: ArgumentHelp("When the hold ends by itself.", valueName: "t"))
     var until: String?
@@ -19,10 +18,6 @@ struct Hold: AsyncParsableCommand {
 
     @OptionGroup var options: ReadOptions
 
-    func validate() throws {
-        try Jobs.checkAppName(app)
-    }
-
     func run() async throws {
         let end = try until.map { text -> String in
             guard let time = FutureTime.read(text, now: WallClock.system.now) else {
@@ -30,7 +25,7 @@ struct Hold: AsyncParsableCommand {
             }
             return time.rfc3339
         }
-        try await options.order(.hold(app: app, HoldRequest(until: end, reason: reason)), as: HoldReply.self) { hold in
+        try await options.order(.hold(app: named.app, HoldRequest(until: end, reason: reason)), as: HoldReply.self) { hold in
             "\(hold.app) is held" + (hold.until.map { " until \(Terminal.localTime($0))" } ?? "; bittern resume \(hold.app) lets it go")
                 + "."
         }

@@ -3,10 +3,8 @@ import ArgumentParser
 /// Commands that the manual names and a later version brings: they are known, and say so.
 enum LaterCommands {
     static let all: [any ParsableCommand.Type] = [
-        Later<Deploy>.self, Later<Replay>.self,
-        Later<Explain>.self,
-        Later<Simulate>.self, Later<Accounts>.self, Later<Account>.self, Later<Hooks>.self, Later<Metrics>.self,
-        Later<Reload>.self, Later<Doctor>.self, Later<Backup>.self, Later<Runner>.self, Later<Step>.self,
+        Later<Accounts>.self, Later<Account>.self, Later<Hooks>.self, Later<Metrics>.self, Later<Doctor>.self, Later<Runner>.self,
+        Later<Step>.self,
     ]
 
     protocol Name {
@@ -26,17 +24,11 @@ enum LaterCommands {
         }
     }
 
-    enum Deploy: Name { static let name = "deploy" }
-    enum Replay: Name { static let name = "replay" }
-    enum Explain: Name { static let name = "explain" }
-    enum Simulate: Name { static let name = "simulate" }
     enum Accounts: Name { static let name = "accounts" }
     enum Account: Name { static let name = "account" }
     enum Hooks: Name { static let name = "hooks" }
     enum Metrics: Name { static let name = "metrics" }
-    enum Reload: Name { static let name = "reload" }
     enum Doctor: Name { static let name = "doctor" }
-    enum Backup: Name { static let name = "backup" }
     enum Runner: Name { static let name = "runner" }
     enum Step: Name { static let name = "step" }
 }

@@ -6,17 +6,12 @@ struct Releases: AsyncParsableCommand {
         abstract: "List the releases that are kept of an app, the newest first.",
         discussion: "One that failed stays to be looked at and is never gone back to.")
 
-    @Argument(help: "The app's name.")
-    var app: String
+    @OptionGroup var named: AppArgument
 
     @OptionGroup var options: ReadOptions
 
-    func validate() throws {
-        try Jobs.checkAppName(app)
-    }
-
     func run() async throws {
-        try await options.show(.releases(app: app), as: [ReleaseReply].self, text: Self.text)
+        try await options.show(.releases(app: named.app), as: [ReleaseReply].self, text: Self.text)
     }
 
     static func text(_ releases: [ReleaseReply]) -> String {

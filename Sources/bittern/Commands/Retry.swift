@@ -6,16 +6,14 @@ struct Retry: AsyncParsableCommand {
         abstract: "Queue a job that does the same as an ended one.",
         discussion: "Only the head of a branch goes live: the retry of an older commit ends as superseded.")
 
-    @Argument(help: "The job's number.")
-    var job: Int64
+    @OptionGroup var named: JobArgument
 
-    @Flag(help: "Show its output until it has ended, and exit as it did.")
-    var wait = false
+    @OptionGroup var wait: WaitOption
 
     @OptionGroup var options: ReadOptions
 
     func run() async throws {
-        let new = try await options.order(.retry(job), as: JobReply.self) { "Job \($0.id) is queued." }
-        if wait { try await JobLog(job: new.id, follow: true).show(over: ControlClient(options.connection)) }
+        let new = try await options.order(.retry(named.job), as: JobReply.self) { "Job \($0.id) is queued." }
+        try await wait.follow(new.id, options)
     }
 }

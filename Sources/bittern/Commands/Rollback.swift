@@ -9,8 +9,7 @@ struct Rollback: AsyncParsableCommand {
             the app is held.
             """)
 
-    @Argument(help: "The app's name.")
-    var app: String
+    @OptionGroup var named: AppArgument
 
     @Argument(help: "The release's number; default: the good one that was live before.")
     var release: Int64?
@@ -18,20 +17,15 @@ struct Rollback: AsyncParsableCommand {
     @Flag(help: "Hold the app, so that the next push waits.")
     var hold = false
 
-    @Flag(help: "Show its output until it has ended, and exit as it did.")
-    var wait = false
+    @OptionGroup var wait: WaitOption
 
     @OptionGroup var options: ReadOptions
 
-    func validate() throws {
-        try Jobs.checkAppName(app)
-    }
-
     func run() async throws {
-        let order = ControlOrder.rollback(app: app, RollbackRequest(release: release, hold: hold))
+        let order = ControlOrder.rollback(app: named.app, RollbackRequest(release: release, hold: hold))
         let job = try await options.order(order, as: JobReply.self) {
             "Job \($0.id) is queued: \($0.app) goes back to release \($0.release ?? 0)."
         }
-        if wait { try await JobLog(job: job.id, follow: true).show(over: ControlClient(options.connection)) }
+        try await wait.follow(job.id, options)
     }
 }

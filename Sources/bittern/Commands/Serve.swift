@@ -15,7 +15,8 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
-        let reading = loadConfiguration(at: config, environment: environment, hostName: ProcessInfo.processInfo.hostName)
+        let source = ConfigurationSource(file: config, environment: environment, hostName: ProcessInfo.processInfo.hostName)
+        let reading = source.read()
         reading.problems.forEach { Terminal.tell($0.line) }
         guard let configuration = reading.configuration else {
             throw Failure(.usage, "\(config) cannot be used; correct what is listed above and try again")
@@ -25,7 +26,7 @@ struct Serve: AsyncParsableCommand {
         umask(0o022)
         let logger = Assembly.bootstrapLogging(environment: environment, verbose: verbose)
         do {
-            try await Assembly(configuration: configuration, version: Bittern.version, logger: logger).run()
+            try await Assembly(configuration: configuration, source: source, version: Bittern.version, logger: logger).run()
         } catch {
             throw Failure(.failed, "\(error)")
         }

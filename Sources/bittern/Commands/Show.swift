@@ -5,13 +5,12 @@ import Domain
 struct Show: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Show one job with its steps.")
 
-    @Argument(help: "The job's number.")
-    var job: Int64
+    @OptionGroup var named: JobArgument
 
     @OptionGroup var options: ReadOptions
 
     func run() async throws {
-        try await options.show(.job(job), as: JobReply.self, text: Self.text)
+        try await options.show(.job(named.job), as: JobReply.self, text: Self.text)
     }
 
     static func text(_ job: JobReply) -> String {

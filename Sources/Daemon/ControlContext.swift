@@ -1,0 +1,70 @@
+import Domain
+import Glibc
+import Hummingbird
+import Logging
+import NIOCore
+
+/// One request on the control socket, with who makes it.
+struct ControlContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    let requester: Requester
+
+    struct Source: RequestContextSource {
+        let channel: any Channel
+        let logger: Logger
+        let requester: Requester
+    }
+
+    init(source: Source) {
+        coreContext = CoreRequestContextStorage(source: source)
+        requester = source.requester
+    }
+}
+
+/// `struct ucred` of unix(7), which glibc's headers hide from Swift: three 32-bit numbers in this order.
+private struct PeerCredentials: Sendable {
+    var process: pid_t
+    var user: uid_t
+    var group: gid_t
+}
+
+extension Requester {
+    /// Nobody in particular: of a connection whose other end the kernel does not name.
+    static let unknown = Requester(name: "unknown", isPrivileged: false, groups: [])
+
+    /// Who opened the other end, as the kernel noted it then (unix(7), SO_PEERCRED).
+    static func at(_ channel: any Channel) async -> Requester {
+        guard let provider = channel as? any SocketOptionProvider else { return .unknown }
+        let peer: EventLoopFuture<PeerCredentials> = provider.unsafeGetSocketOption(
+            level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED))
+        guard let peer = try? await peer.get() else { return .unknown }  // a connection that is closed by now: nobody hears the answer
+        return Requester(user: peer.user, group: peer.group)
+    }
+
+    /// Asks the user database, which may take its time where users come from a network.
+    private init(user: uid_t, group: gid_t) {
+        var entry = passwd()
+        var found: UnsafeMutablePointer<passwd>?
+        var buffer = [CChar](repeating: 0, count: 16384)
+        getpwuid_r(user, &entry, &buffer, buffer.count, &found)
+        let isPrivileged = user == 0 || user == geteuid()
+        guard let name = found?.pointee.pw_name else {
+            self.init(name: "user \(user)", isPrivileged: isPrivileged, groups: Set([Self.name(ofGroup: group)].compactMap(\.self)))
+            return
+        }
+        var count: Int32 = 1024
+        var groups = [gid_t](repeating: 0, count: Int(count))
+        // Beyond the limit, which is more than Linux' tools show, the rest is left out.
+        getgrouplist(name, group, &groups, &count)
+        let names = groups.prefix(Int(min(count, 1024))).compactMap(Self.name(ofGroup:))
+        self.init(name: String(cString: name), isPrivileged: isPrivileged, groups: Set(names))
+    }
+
+    private static func name(ofGroup number: gid_t) -> String? {
+        var entry = group()
+        var found: UnsafeMutablePointer<group>?
+        var buffer = [CChar](repeating: 0, count: 65536)
+        getgrgid_r(number, &entry, &buffer, buffer.count, &found)
+        return found.flatMap { $0.pointee.gr_name }.map { String(cString: $0) }
+    }
+}

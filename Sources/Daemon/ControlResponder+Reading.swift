@@ -1,0 +1,82 @@
+import ControlAPI
+import Domain
+import Exec
+import Hummingbird
+import NIOCore
+import Storage
+
+/// What is, and what was.
+extension ControlResponder {
+    /// More of the queue do not fit on a screen.
+    private static let shownQueue = 100
+
+    func addReading(to router: Router<ControlContext>) {
+        router.get("/status") { _, _ in try await status() }
+        router.get("/apps") { _, _ in try Self.reply(configuration.apps.map(AppReply.init)) }
+        router.get("/jobs") { request, _ in try await jobs(request.uri.queryParameters) }
+        router.get("/jobs/:id") { _, context in try Self.reply(JobReply(try await job(context))) }
+        router.get("/jobs/:id/log") { request, context in try await log(of: job(context), request.uri.queryParameters) }
+        router.get("/apps/:app/releases") { _, context in
+            let app = try app(context.parameters.require("app"))
+            return try Self.reply(try await ledger.releases(of: app.name).filter { $0.state != .building }.map(ReleaseReply.init))
+        }
+        router.get("/backup") { _, _ in try await backup() }
+    }
+
+    private func status() async throws -> Response {
+        let (now, configuration) = (clock.now, configuration)
+        let names = configuration.apps.map(\.name)
+        let live = try await ledger.liveReleases()
+        let last = try await ledger.lastJobs(of: names)
+        let counts = try await ledger.queueCounts()
+        let holds = try await ledger.holds(at: now)
+        let view = try await ledger.queueView(of: names, limit: Self.shownQueue)
+        let shortages = await dispatcher.shortages
+        var place = QueuePlace(running: view.running, holds: holds, shortages: shortages, workers: configuration.workers)
+        return try Self.reply(
+            StatusReply(
+                version: version, startedAt: startedAt, now: now, workers: configuration.workers, queued: counts.queued,
+                running: counts.running,
+                apps: names.map { name in
+                    .init(
+                        app: name, live: live[name].map(ReleaseReply.init), liveSubject: view.subjects[name],
+                        lastJob: last[name].map(JobReply.init), hold: holds[name].map(HoldReply.init), usual: view.usual[name],
+                        waits: shortages[name])
+                },
+                queue: view.waiting.map { .init($0.job, waits: place.waits($0)) }))
+    }
+
+    private func jobs(_ query: Parameters) async throws -> Response {
+        let app = try query["app"].map { try self.app(String($0)).name }
+        let state = query["state"].flatMap { Job.State(rawValue: String($0)) }
+        return try Self.reply(try await ledger.jobs(app: app, state: state, limit: Self.limit(query)).map(JobReply.init))
+    }
+
+    private func log(of job: Job, _ query: Parameters) throws -> Response {
+        let step = query["step"].map(String.init)
+        let stream = LogStream(
+            ledger: ledger, state: state, job: job.id, onlyStep: step, follow: query["follow"] == "1")
+        return Response(
+            status: .ok, headers: [.contentType: "application/octet-stream"],
+            body: ResponseBody { @concurrent writer in
+                try await stream.send { try await writer.write(ByteBuffer(bytes: $0)) }
+                try await writer.finish(nil)
+            })
+    }
+
+    /// The CLI opens the file it is asked to write; here the copy lies in the state directory for as long as it is sent.
+    private func backup() async throws -> Response {
+        let copy: LedgerCopy
+        do {
+            copy = try await LedgerCopy(of: ledger, in: state)
+        } catch {
+            throw Refused(.conflict, "the ledger could not be copied: \(error)")
+        }
+        return Response(
+            status: .ok, headers: [.contentType: "application/vnd.sqlite3"],
+            body: ResponseBody(contentLength: copy.size) { @concurrent writer in
+                try await copy.send { try await writer.write(ByteBuffer(bytes: $0)) }
+                try await writer.finish(nil)
+            })
+    }
+}

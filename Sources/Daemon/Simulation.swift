@@ -1,0 +1,43 @@
+import Domain
+import FoundationEssentials
+import NIOHTTP1
+import Providers
+
+/// Sends a delivery as the forge would, through the listener that hears the forge: what comes of it came of everything a real one passes.
+struct Simulation: Sendable {
+    let doors: [HooksDoor]
+    let live: LiveConfiguration
+
+    struct Trouble: Error {
+        let sentence: String
+    }
+
+    /// - Returns: the number of the delivery.
+    /// - Throws: ``Trouble`` with a sentence for people.
+    func push(_ app: App, _ ref: RefName, _ commit: CommitID) async throws -> Int64 {
+        let inForce = live.inForce
+        guard let door = app.hookSecrets == nil ? inForce.doors[app.account] : inForce.doors[app.account, app.name],
+            let secret = door.account.hookSecrets.first
+        else { throw Trouble(sentence: "no hook leads to \(app.name); bittern reload reads the configuration again") }
+        guard let listener = doors.first else { throw Trouble(sentence: "the daemon listens for no hooks") }
+        let push = TrialPush(repository: app.repository, ref: ref, commit: commit, requestID: UUID().uuidString.lowercased())
+        let delivery = door.provider.delivery(of: push, secret: secret)
+        let path = "/hooks/\(app.account)" + (door.app.map { "/\($0)" } ?? "")
+        let answer: HooksDoor.Answer
+        do {
+            answer = try await listener.send(.POST, path, headers: delivery.headers, body: delivery.body)
+        } catch {
+            throw Trouble(sentence: "\(listener.name) gave no answer (\(WebProbe.phrase(error))); bittern doctor looks for the cause")
+        }
+        guard let stored = try? JSONDecoder().decode(Stored.self, from: Data(answer.body)), let id = Int64(stored.delivery) else {
+            throw Trouble(
+                sentence: "\(listener.name) answered \(answer.status) \(SafeText.shown(String(decoding: answer.body, as: UTF8.self)))")
+        }
+        return id
+    }
+
+    /// What of the answer is needed here.
+    private struct Stored: Decodable {
+        let delivery: String
+    }
+}

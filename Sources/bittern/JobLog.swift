@@ -1,0 +1,195 @@
+import ControlAPI
+import Dispatch
+import Domain
+import Glibc
+
+/// The output of a job on its way to a reader.
+struct JobLog {
+    var job: Int64
+    var step: String?
+    var follow = false
+    var raw = false
+    /// Only the end counts, nothing is shown.
+    var isSilent = false
+
+    /// Shows it; when it is followed, ends with the status of the job.
+    func show(over client: ControlClient) async throws {
+        let printer = LogPrinter(raw: raw, colours: Terminal.hasColours, tellsTimes: Terminal.isInteractive)
+        let screen = LogScreen(
+            printer: isSilent ? nil : printer, job: job, hasRunningLine: follow && !raw && !isSilent && Terminal.isInteractive)
+        let interrupt = follow ? Interrupt { await screen.interrupted() } : nil
+        let ticking = Task {
+            // Cancelled when the job has ended.
+            while (try? await Task.sleep(for: .milliseconds(500))) != nil { await screen.tick() }
+        }
+        defer {
+            ticking.cancel()
+            interrupt?.cancel()
+        }
+        var frames = LogFrameReader()
+        do {
+            try await client.stream(.log(job, step: step, follow: follow)) { bytes in
+                for frame in try frames.read(bytes) { await screen.show(frame) }
+            }
+        } catch {
+            await screen.finish()
+            throw error
+        }
+        await screen.finish()
+        if follow { try exitAs(await screen.end) }
+    }
+
+    private func exitAs(_ end: LogFrame.Head?) throws {
+        guard let state = end?.ended.flatMap({ Job.State(rawValue: $0) }) else {
+            throw Failure(.noDaemon, "the daemon stopped before job \(job) ended; bittern show \(job) says how it went on")
+        }
+        switch state {
+        case .succeeded, .skipped: return
+        case .queued, .running: throw Failure(.noDaemon, "the daemon stops; job \(job) goes on when it is started again")
+        case .failed, .cancelled, .superseded:
+            let reason = SafeText.shown(end?.reason ?? "")
+            throw Failure(.jobFailed, raw || isSilent ? "job \(job) \(state.rawValue): \(reason)" : nil)
+        }
+    }
+}
+
+/// What stands on the screen below the output: on a terminal a line that says what runs, and for how long, whenever nothing was written
+/// for a moment.
+private actor LogScreen {
+    /// nil: nothing is shown.
+    private var printer: LogPrinter?
+    private let job: Int64
+    private let hasRunningLine: Bool
+    private var running: (step: String, began: Int64)?
+    private let began = LogScreen.now
+    private var lastOutput = LogScreen.now
+    private var isLineDrawn = false
+    private(set) var end: LogFrame.Head?
+
+    init(printer: LogPrinter?, job: Int64, hasRunningLine: Bool) {
+        self.printer = printer
+        self.job = job
+        self.hasRunningLine = hasRunningLine
+    }
+
+    func show(_ frame: LogFrame) {
+        if frame.head.ended != nil { end = frame.head }
+        if let step = frame.head.step {
+            running = frame.head.step_ended == nil ? (step, frame.head.began ?? running?.began ?? Self.now) : nil
+        }
+        guard let text = printer?.text(for: frame), !text.isEmpty else { return }
+        eraseLine()
+        lastOutput = Self.now
+        Terminal.write(text)
+    }
+
+    func tick() {
+        // In the middle of a line of output it would be in the way.
+        guard hasRunningLine, end == nil, printer?.isAtLineStart == true, Self.now - lastOutput >= 400 else { return }
+        eraseLine()
+        let what = running.map { "\(SafeText.shown($0.step)) runs" } ?? "job \(job) waits"
+        let seconds = max(0, (Self.now - (running?.began ?? began)) / 1000)
+        Terminal.write(Array("\u{1B}[2m… \(what), \(Terminal.clock(seconds: seconds))\u{1B}[0m".utf8))
+        isLineDrawn = true
+    }
+
+    func finish() {
+        eraseLine()
+    }
+
+    /// Ctrl-C ends the looking on, never the job.
+    func interrupted() {
+        eraseLine()
+        if printer?.isAtLineStart == false { Terminal.write([0x0A]) }
+        Terminal.tell("bittern: job \(job) goes on; bittern log \(job) -f follows it again, bittern cancel \(job) ends it")
+        Glibc.exit(Interrupt.status)
+    }
+
+    private func eraseLine() {
+        guard isLineDrawn else { return }
+        Terminal.write(Array("\r\u{1B}[K".utf8))
+        isLineDrawn = false
+    }
+
+    private static var now: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}
+
+/// Ctrl-C, as long as somebody wants to hear it.
+final class Interrupt {
+    /// As a shell has it of a program that SIGINT ended.
+    static let status: Int32 = 128 + SIGINT
+
+    private let source: any DispatchSourceSignal
+
+    init(_ heard: @escaping @Sendable () async -> Void) {
+        signal(SIGINT, SIG_IGN)  // otherwise the process is ended before the source hears of it
+        source = DispatchSource.makeSignalSource(signal: SIGINT)
+        source.setEventHandler { @Sendable in Task { await heard() } }
+        source.resume()
+    }
+
+    func cancel() {
+        source.cancel()
+        signal(SIGINT, SIG_DFL)
+    }
+}
+
+/// Puts a heading above each step's output and the job's end below.
+struct LogPrinter {
+    private let raw: Bool
+    private var filter: TerminalText
+    private let colours: Bool
+    private let tellsTimes: Bool
+    private var step: String?
+    private(set) var isAtLineStart = true
+
+    /// - Parameter tellsTimes: whether each step's end is told with the time it took.
+    init(raw: Bool, colours: Bool, tellsTimes: Bool) {
+        self.raw = raw
+        self.colours = colours
+        self.tellsTimes = tellsTimes
+        filter = TerminalText(keepsColours: colours)
+    }
+
+    mutating func text(for frame: LogFrame) -> [UInt8] {
+        guard !raw else { return frame.payload }
+        var output: [UInt8] = []
+        if let name = frame.head.step, name != step {
+            output += finishLine() + heading("==> \(name)")
+            step = name
+        }
+        output += noting(filter.filter(frame.payload))
+        if tellsTimes, let name = frame.head.step, let ended = frame.head.step_ended, let took = frame.head.took_ms {
+            output += finishLine() + faint("    \(name) \(ended) after \(Duration.milliseconds(took).inWords)")
+        }
+        if let state = frame.head.ended {
+            output += finishLine() + heading("==> \(state)" + (frame.head.reason.map { ": \($0)" } ?? ""))
+        }
+        return output
+    }
+
+    private mutating func finishLine() -> [UInt8] {
+        let rest = noting(filter.finish())
+        filter = TerminalText(keepsColours: colours)
+        defer { isAtLineStart = true }
+        return rest + (isAtLineStart ? [] : [0x0A])
+    }
+
+    private mutating func noting(_ bytes: [UInt8]) -> [UInt8] {
+        if let last = bytes.last { isAtLineStart = last == 0x0A }
+        return bytes
+    }
+
+    private func heading(_ text: String) -> [UInt8] { line(text, "\u{1B}[0;1m") }
+
+    private func faint(_ text: String) -> [UInt8] { line(text, "\u{1B}[0;2m") }
+
+    private func line(_ text: String, _ style: String) -> [UInt8] {
+        let text = SafeText.shown(text)
+        return Array((colours ? "\(style)\(text)\u{1B}[0m\n" : text + "\n").utf8)
+    }
+}
