@@ -9,10 +9,10 @@ BITTERN := .build/debug/bittern
 BUILD_NEEDS := git pkg-config libsystemd-dev libsqlite3-dev
 DEMO_NEEDS := curl openssl
 BENCH_NEEDS := $(BUILD_NEEDS) python3 webhook wrk
-TEST_NEEDS := $(DEMO_NEEDS) lighttpd lighttpd-mod-openssl openssh-client openssh-server systemd util-linux procps busybox git-lfs strace python3
+TEST_NEEDS := $(DEMO_NEEDS) lighttpd lighttpd-mod-openssl openssh-client openssh-server systemd util-linux procps busybox git-lfs mandoc zsh fish strace python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture tsan bench build build-tests needs-build needs-demo needs-test needs-bench format lint clean
+.PHONY: help demo test torture tsan bench build build-tests man completions needs-build needs-demo needs-test needs-bench format lint clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,11 +41,21 @@ build: needs-build ## build the daemon for debugging
 build-tests: needs-build
 	$(SWIFT) build $(BUILD_FLAGS) --build-tests
 
+man: build ## write the manual pages to .build/man
+	$(SWIFT) build $(BUILD_FLAGS) --product manual
+	sh packaging/make-man.sh $(BITTERN) .build/debug/manual .build/man
+
+completions: build ## write the completions for bash, zsh and fish to .build/completions
+	@mkdir -p .build/completions
+	$(BITTERN) --generate-completion-script bash >.build/completions/bittern.bash
+	$(BITTERN) --generate-completion-script zsh >.build/completions/_bittern
+	$(BITTERN) --generate-completion-script fish >.build/completions/bittern.fish
+
 format: ## format the sources
-	$(SWIFT) format format --in-place --parallel --recursive Package.swift Sources Tests benchmarks
+	$(SWIFT) format format --in-place --parallel --recursive Package.swift Sources Tests benchmarks packaging
 
 lint: ## check the format of the sources
-	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests benchmarks
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests benchmarks packaging
 
 clean: ## remove what was built
 	rm -rf .build

@@ -122,6 +122,8 @@ let package = Package(
         // Times the ledger for `make bench`.
         .executableTarget(
             name: "ledger-bench", dependencies: ["Domain", "Storage"], path: "benchmarks/ledger-bench", swiftSettings: swiftSettings),
+        // Makes bittern(1) of what `bittern` says in its help, for `make man`.
+        .executableTarget(name: "manual", path: "packaging/manual", swiftSettings: swiftSettings),
 
         // What the tests of several rooms share: a real git host, web server, ssh daemon, and the real bittern.
         .target(
@@ -171,7 +173,7 @@ let package = Package(
             dependencies: ["RealParts", "bittern", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: swiftSettings
         ),
-        // The binary itself: SwiftPM builds it along because the tests depend on it.
-        .testTarget(name: "EndToEndTests", dependencies: ["RealParts", "bittern"], swiftSettings: swiftSettings),
+        // The binaries themselves: SwiftPM builds them along because the tests depend on them.
+        .testTarget(name: "EndToEndTests", dependencies: ["RealParts", "bittern", "manual"], swiftSettings: swiftSettings),
     ]
 )
