@@ -35,6 +35,7 @@ struct LongHistoryTests {
             _ = try await house.ledger.order(running.job, after: fetched, patienceIsOver: true, at: at(3000))
             try await house.ledger.finish(job: running.job.id, JobEnd(.failed, "it did"), at: at(4000))
             _ = try await house.ledger.queueCounts()
+            _ = try await house.ledger.measure(at: at(5000))
             _ = try await house.ledger.lastJobs(of: ["shop"])
             _ = try await house.ledger.jobs(app: "shop", state: nil, limit: 5)
             _ = try await house.ledger.jobs(app: nil, state: .queued, limit: 5)
