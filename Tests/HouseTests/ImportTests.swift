@@ -11,9 +11,8 @@ private let allowedImports: [String: Set<String>] = [
     "Systemd": ["CSystemd", "FoundationEssentials", "Glibc", "Logging", "Synchronization"],
     "Daemon": [
         "ControlAPI", "Domain", "Exec", "Providers", "Storage", "Systemd", "FoundationEssentials", "Glibc", "Synchronization",
-        "AsyncHTTPClient", "HTTPTypes", "Hummingbird", "HummingbirdCore", "Logging", "NIOCore", "NIOExtras", "NIOHTTP1",
-        "NIOPosix",
-        "NIOSSL", "ServiceLifecycle", "UnixSignals", "Yams",
+        "AsyncHTTPClient", "CoreMetrics", "HTTPTypes", "Hummingbird", "HummingbirdCore", "Logging", "NIOCore",
+        "NIOExtras", "NIOHTTP1", "NIOPosix", "NIOSSL", "ServiceLifecycle", "UnixSignals", "Yams",
     ],
     "bittern": [
         "ControlAPI", "Daemon", "Dispatch", "Domain", "ArgumentParser", "AsyncHTTPClient", "FoundationEssentials", "Glibc", "NIOCore",
