@@ -3,6 +3,8 @@ package import Domain
 /// What the CLI may ask the daemon on the control socket: each request is a path of plain HTTP GET.
 package enum ControlPath: Sendable, Equatable {
     case status
+    /// What the daemon counts, as text for Prometheus.
+    case metrics
     case apps
     case jobs(app: String?, state: Job.State?, limit: Int)
     case job(Int64)
@@ -23,6 +25,7 @@ package enum ControlPath: Sendable, Equatable {
     package var text: String {
         switch self {
         case .status: "/status"
+        case .metrics: "/metrics"
         case .apps: "/apps"
         case .jobs(let app, let state, let limit):
             "/jobs?limit=\(limit)" + (app.map { "&app=\($0)" } ?? "") + (state.map { "&state=\($0.rawValue)" } ?? "")

@@ -58,7 +58,7 @@ package struct Assembly: Sendable {
         let lock = try StateLock(state.path)
         defer { lock.release() }
         let notifier = Notifier()
-        let reporter = Reporter(logger: logger)
+        let reporter = Reporter(logger: logger, metrics: DaemonMetrics(version: version, startedAt: clock.now))
         inherited.unusable.forEach { reporter.problem("\($0)") }
         let ledger = try Ledger(path: state.ledger)
         let live = LiveConfiguration(configuration)

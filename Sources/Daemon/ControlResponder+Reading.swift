@@ -12,6 +12,7 @@ extension ControlResponder {
 
     func addReading(to router: Router<ControlContext>) {
         router.get("/status") { _, _ in try await status() }
+        router.get("/metrics") { _, _ in await metrics() }
         router.get("/apps") { _, _ in try Self.reply(configuration.apps.map(AppReply.init)) }
         router.get("/jobs") { request, _ in try await jobs(request.uri.queryParameters) }
         router.get("/jobs/:id") { _, context in try Self.reply(JobReply(try await job(context))) }
@@ -44,6 +45,15 @@ extension ControlResponder {
                         waits: shortages[name])
                 },
                 queue: view.waiting.map { .init($0.job, waits: place.waits($0)) }))
+    }
+
+    private func metrics() async -> Response {
+        let now = clock.now
+        // A ledger that cannot be read is when the other numbers are looked at.
+        let measure = try? await ledger.measure(at: now)
+        let text = reporter.metrics.text(measure, apps: configuration.apps.map(\.name), at: now)
+        return Response(
+            status: .ok, headers: [.contentType: PrometheusText.contentType], body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
 
     private func jobs(_ query: Parameters) async throws -> Response {

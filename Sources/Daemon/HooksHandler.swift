@@ -87,7 +87,7 @@ final class HooksHandler: ChannelDuplexHandler {
                 return context.close(mode: .output, promise: nil)
             }
             breakOff()
-            answer(.refused(.incomplete), isKeptAlive: false, context)
+            answer(hooks.intake.incomplete(), isKeptAlive: false, context)
         case .inputClosed:
             // The answer before may still be on its way.
             closeWhenWritten(context)

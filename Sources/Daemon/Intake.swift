@@ -118,6 +118,13 @@ struct Intake: Sendable {
         return .unavailable("the delivery could not be taken; send it again later")
     }
 
+    /// What a sender is told whose request cannot be read as one.
+    func incomplete() -> WebhookAnswer {
+        let refusal = Refusal.incomplete
+        reporter.answeredWithoutStoring(refusal.status.code)
+        return .refused(refusal)
+    }
+
     /// A request broke off.
     func senderGone(_ request: HookRequest, account: String?) {
         reporter.senderGone(account: account, remote: request.remoteAddress)

@@ -52,6 +52,7 @@ final class RefusalDesk: Sendable {
     }
 
     private func note(_ request: HookRequest, account: String?, status: Int, reason: String, at now: Timestamp) {
+        reporter.answeredWithoutStoring(status)
         let refused = RefusedDelivery(
             account: account, event: request.headers["X-Event-Key"].map { SafeText.shown($0, limit: 100) },
             requestID: (request.headers["X-Request-UUID"] ?? request.headers["X-Request-Id"]).map { SafeText.shown($0, limit: 100) },

@@ -3,14 +3,16 @@ import Logging
 import Storage
 import Systemd
 
-/// Tells people what happens: one journal entry per event, with the fields by which it is found again.
+/// Tells people what happens: one journal entry per event, with the fields by which it is found again, and its number.
 ///
-/// The only place of the daemon that logs events; whoever turns an error into a decision says so here, once.
+/// The only place of the daemon that logs events and counts them; whoever turns an error into a decision says so here, once.
 struct Reporter: Sendable {
     private let logger: Logger
+    let metrics: DaemonMetrics
 
-    init(logger: Logger) {
+    init(logger: Logger, metrics: DaemonMetrics) {
         self.logger = logger
+        self.metrics = metrics
     }
 
     func listening(_ where_: String) {
@@ -60,8 +62,10 @@ struct Reporter: Sendable {
     // MARK: Deliveries
 
     func accepted(_ accepted: AcceptedDelivery, _ delivery: Delivery) {
+        metrics.answered(accepted.queuedAnything ? 202 : 200)
         // Written twice for every push of a storm, so each dictionary is made once, of the right size.
         for old in accepted.superseded {
+            metrics.jobEnded(app: old.app, state: .superseded)
             let fields: Logger.Metadata = [
                 "app": .string(old.app), "job": .string(String(old.job)), EventID.metadataKey: EventID.jobSuperseded.metadataValue,
             ]
@@ -90,6 +94,12 @@ struct Reporter: Sendable {
         }
     }
 
+    /// A request was answered and no delivery stored for it: a refusal, of which ``refused(status:sentence:account:remote:leftOut:)``
+    /// is told only when it may be journalled, or a connection test.
+    func answeredWithoutStoring(_ status: Int) {
+        metrics.answered(status)
+    }
+
     func refused(status: Int, sentence: String, account: String?, remote: String, leftOut: Int) {
         var fields: Logger.Metadata = ["remote": .string(remote)]
         fields["account"] = account.map { .string($0) }
@@ -98,6 +108,7 @@ struct Reporter: Sendable {
     }
 
     func deliveryNotStored(_ sentence: String, account: String?, remote: String) {
+        metrics.answered(503)
         var fields: Logger.Metadata = ["remote": .string(remote)]
         fields["account"] = account.map { .string($0) }
         logger.error("a delivery from \(remote) was answered 503: \(sentence)", metadata: fields)
@@ -117,6 +128,7 @@ struct Reporter: Sendable {
 
     /// A fetch found that the ref's head is another commit than any delivery brought.
     func headQueued(_ job: Job) {
+        metrics.missedPushFound()
         event(
             .missedPushFound, .notice, "job \(job.id) of \(job.app) queued: \(job.ref?.full ?? "") is at \(job.commit.short)",
             Self.fields(of: job))
@@ -158,6 +170,7 @@ struct Reporter: Sendable {
     }
 
     func stepEnded(_ job: Job, step: String, outcome: StepOutcome, took: Duration) {
+        metrics.stepEnded(app: job.app, step: step, took: took)
         var fields = Self.fields(of: job)
         fields["step"] = .string(step)
         logger.info("job \(job.id) of \(job.app): step \(step) \(outcome.recordedState.rawValue) after \(took.inWords)", metadata: fields)
@@ -200,6 +213,7 @@ struct Reporter: Sendable {
     }
 
     func jobEnded(_ job: Job, _ end: JobEnd) {
+        metrics.jobEnded(app: job.app, state: end.state)
         let id: EventID =
             switch end.state {
             case .succeeded: .jobSucceeded

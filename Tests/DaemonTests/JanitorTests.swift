@@ -145,7 +145,8 @@ private final class House: Sendable {
         try state.prepare()
         ledger = try Ledger(path: state.ledger)
         janitor = Janitor(
-            retention: { retention }, ledger: ledger, state: state, reporter: Reporter(logger: logger),
+            retention: { retention }, ledger: ledger, state: state,
+            reporter: Reporter(logger: logger, metrics: DaemonMetrics(version: "0", startedAt: Timestamp(milliseconds: 0))),
             clock: WallClock { Timestamp(milliseconds: time.withLock { $0 }) })
     }
 

@@ -49,7 +49,7 @@ import Testing
 
     @Test("where no daemon answers the exit status is 4, and the sentence says how to start it")
     func noDaemon() async throws {
-        for arguments in [["status"], ["apps"], ["jobs"], ["show", "1"], ["log", "1"], ["log", "1", "-f"]] {
+        for arguments in [["status"], ["apps"], ["jobs"], ["show", "1"], ["log", "1"], ["log", "1", "-f"], ["metrics"]] {
             let result = try await bittern(arguments + ["--socket", "/nonexistent/control.sock"])
             #expect(result.status == 4, "\(arguments)")
             #expect(result.error.split(separator: "\n").count == 1 && result.error.contains("systemctl start bittern"), "\(result)")
@@ -73,7 +73,7 @@ import Testing
     func later() async throws {
         let commands = [
             "deploy", "replay", "explain",
-            "simulate", "accounts", "account", "hooks", "metrics", "reload", "doctor", "backup",
+            "simulate", "accounts", "account", "hooks", "reload", "doctor", "backup",
         ]
         for command in commands {
             let result = try await bittern([command, "shop", "--wait"])
