@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <sys/pidfd.h>
 #include <sys/resource.h>
+#include <sys/timex.h>
 #include <unistd.h>
 
 int bittern_syncfs(int descriptor) {
@@ -23,4 +24,10 @@ int bittern_pidfd_open(pid_t process) {
 
 int bittern_pidfd_send_signal(int descriptor, int signal) {
     return pidfd_send_signal(descriptor, signal, NULL, 0);
+}
+
+int bittern_clock_is_synchronised(void) {
+    struct timex state = {.modes = 0};
+    if (adjtimex(&state) == -1) return -1;
+    return (state.status & STA_UNSYNC) == 0;
 }

@@ -220,7 +220,7 @@ package struct GitMirrors: Sendable {
     }
 }
 
-/// One run of git with what it wrote.
+/// One run of git, or of another program of which little is asked, with what it wrote.
 struct GitRun: Sendable {
     let outcome: StepOutcome
     /// Of both streams, as much as was asked for.
@@ -245,6 +245,19 @@ struct GitRun: Sendable {
         }
         let (bytes, isWhole) = output.withLock { $0 }
         return GitRun(outcome: outcome, text: String(decoding: bytes, as: UTF8.self), isWhole: isWhole)
+    }
+
+    /// nil when it took longer and was ended, which may take another 10 s.
+    static func run(_ command: Command, within limit: Duration) async throws -> GitRun? {
+        try await withThrowingTaskGroup(of: GitRun?.self) { group in
+            defer { group.cancelAll() }
+            group.addTask { try await run(command, log: nil) }
+            group.addTask {
+                try await Task.sleep(for: limit)
+                return nil
+            }
+            return try await group.next().flatMap { $0 }
+        }
     }
 }
 

@@ -26,7 +26,7 @@ extension GitMirrors {
         let names = refs.isEmpty ? ["HEAD"] : refs.flatMap { [$0.full, $0.full + Self.peeled] }
         let command = try command(for: app, account, environment).remoteRefs(names)
         let host = Self.host(of: app.cloneURL)
-        guard let run = try await Self.run(command, within: patience) else {
+        guard let run = try await GitRun.run(command, within: patience) else {
             throw ExecError(.git, "\(host) could not be reached: it gave no answer within \(patience.inWords)")
         }
         try Task.checkCancellation()
@@ -51,18 +51,5 @@ extension GitMirrors {
             if isPeeled || heads[ref] == nil { heads[ref] = object }
         }
         return heads
-    }
-
-    /// nil when it took longer and was ended.
-    private static func run(_ command: Command, within limit: Duration) async throws -> GitRun? {
-        try await withThrowingTaskGroup(of: GitRun?.self) { group in
-            defer { group.cancelAll() }
-            group.addTask { try await GitRun.run(command, log: nil) }
-            group.addTask {
-                try await Task.sleep(for: limit)
-                return nil
-            }
-            return try await group.next().flatMap { $0 }
-        }
     }
 }

@@ -49,3 +49,8 @@ package func logHandlerFactory(
     let destination = LogDestination(environment: environment)
     return { _ in destination.handler(level: level) }
 }
+
+/// Whether the log goes to the journal, as ``logHandlerFactory(environment:level:)`` sees it.
+package func logsToJournal(environment: [String: String]) -> Bool {
+    LogDestination(environment: environment) == .journal
+}

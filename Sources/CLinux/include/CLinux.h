@@ -18,4 +18,7 @@ int bittern_pidfd_open(pid_t process);
 /* pidfd_send_signal(2): 0, or -1 with errno. */
 int bittern_pidfd_send_signal(int descriptor, int signal);
 
+/* adjtimex(2): 1 when something keeps the kernel's clock right, 0 when nothing does, -1 with errno when nobody may ask. */
+int bittern_clock_is_synchronised(void);
+
 #endif
