@@ -18,6 +18,8 @@ package enum ControlPath: Sendable, Equatable {
     case explanation(delivery: Int64)
     /// A copy of the ledger, as bytes of a SQLite database.
     case backup
+    /// What is wrong on this host; it takes as long as the forges take to answer.
+    case doctor
     /// A stream of ``LogFrame``s; with `follow` it goes on until the job has ended.
     case log(Int64, step: String?, follow: Bool)
 
@@ -35,6 +37,7 @@ package enum ControlPath: Sendable, Equatable {
         case .delivery(let id): "/deliveries/\(id)"
         case .explanation(let id): "/deliveries/\(id)/explanation"
         case .backup: "/backup"
+        case .doctor: "/doctor"
         case .releases(let app): "/apps/\(app)/releases"
         case .log(let id, let step, let follow):
             "/jobs/\(id)/log?follow=\(follow ? 1 : 0)" + (step.map { "&step=\($0)" } ?? "")

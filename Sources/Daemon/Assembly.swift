@@ -166,10 +166,11 @@ package struct Assembly: Sendable {
         _ inherited: [CInt], _ live: LiveConfiguration, _ ledger: Ledger, _ state: StateDirectory, _ dispatcher: Dispatcher,
         _ mirrors: GitMirrors, _ reload: Reload, _ reporter: Reporter, _ doors: [HooksDoor]
     ) async throws -> [any Listener] {
+        let startedAt = clock.now
         let responder = ControlResponder(
             live: live, ledger: ledger, state: state, dispatcher: dispatcher, mirrors: mirrors,
             simulation: Simulation(doors: doors, live: live), reload: reload, reporter: reporter, clock: clock,
-            version: version, startedAt: clock.now)
+            version: version, startedAt: startedAt, doctor: doctor(ledger, doors, startedAt: startedAt))
         var quiet = logger
         quiet.logLevel = .critical
         let channel = HTTP1Channel(responder: responder.responder(logger: quiet))
@@ -181,6 +182,12 @@ package struct Assembly: Sendable {
         var listeners: [any Listener] = []
         for address in addresses { listeners.append(try await listener(address, channel)) }
         return listeners
+    }
+
+    private func doctor(_ ledger: Ledger, _ doors: [HooksDoor], startedAt: Timestamp) -> Doctor {
+        Doctor(
+            file: source.file, environment: source.environment, hostName: source.hostName, clock: clock,
+            inside: Doctor.Inside(ledger: ledger, hooks: doors, version: version, startedAt: startedAt))
     }
 
     private func listener(_ address: ListenerAddress, _ child: some ServerChildChannel) async throws -> any Listener {

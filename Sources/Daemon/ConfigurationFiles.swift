@@ -37,6 +37,15 @@ package func loadConfiguration(
     return reader.read(apps: apps.files, alreadyFound: apps.problems)
 }
 
+/// The paths that decide what the configuration at `path` says: its files, and the directories they lie in.
+func configurationPaths(at path: String) -> [String] {
+    guard case .success(let main) = ConfigurationFile.load(path) else { return [path] }
+    let surroundings = ConfigurationSurroundings(secret: { _ in .notChecked }, fileKind: fileKind, hostName: "", stateDirectory: nil)
+    guard let apps = ConfigurationReader(main: main, surroundings: surroundings).appsDirectory?.path else { return [main.directory, path] }
+    let names = (namesInDirectory(apps) ?? []).sorted().filter { $0.hasSuffix(".yaml") && !$0.hasPrefix(".") }
+    return [main.directory, path, apps] + names.map { apps + "/" + $0 }
+}
+
 /// The app files of one directory, and what was wrong with the others.
 private struct AppFiles {
     private(set) var files: [ConfigurationFile] = []

@@ -21,6 +21,7 @@ extension ControlResponder {
             let app = try app(context.parameters.require("app"))
             return try Self.reply(try await ledger.releases(of: app.name).filter { $0.state != .building }.map(ReleaseReply.init))
         }
+        router.get("/doctor") { _, _ in try Self.reply(await doctor.findings(loaded: configuration).map(FindingReply.init)) }
         router.get("/backup") { _, _ in try await backup() }
     }
 

@@ -25,6 +25,7 @@ struct ControlResponder: Sendable {
     let clock: WallClock
     let version: String
     let startedAt: Timestamp
+    let doctor: Doctor
 
     var configuration: Configuration { live.current }
 

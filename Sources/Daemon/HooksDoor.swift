@@ -59,6 +59,15 @@ struct HooksDoor: Sendable {
         }
     }
 
+    /// Whether all is well with it.
+    func ask() async -> Diagnosis.ListenerAnswer {
+        do {
+            return .status(try await send(.GET, "/healthz").status)
+        } catch {
+            return .none(WebProbe.phrase(error))
+        }
+    }
+
     private static let answerLimit = 16 << 20
 
     private var url: String? {

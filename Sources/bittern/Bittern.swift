@@ -20,7 +20,7 @@ struct Bittern: AsyncParsableCommand {
         subcommands: [
             Serve.self, Check.self, Status.self, Apps.self, Jobs.self, Show.self, Log.self, Cancel.self, Retry.self, Hold.self, Resume.self,
             Deploy.self, Releases.self, Rollback.self, Cache.self, Deliveries.self, Delivery.self, Replay.self, Explain.self, Simulate.self,
-            Reload.self, Metrics.self, Backup.self,
+            Reload.self, Metrics.self, Doctor.self, Backup.self,
         ] + LaterCommands.all)
 
     /// As ArgumentParser's own `main`, but with the exit statuses of the manual.

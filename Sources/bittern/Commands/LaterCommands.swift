@@ -3,7 +3,7 @@ import ArgumentParser
 /// Commands that the manual names and a later version brings: they are known, and say so.
 enum LaterCommands {
     static let all: [any ParsableCommand.Type] = [
-        Later<Accounts>.self, Later<Account>.self, Later<Hooks>.self, Later<Doctor>.self, Later<Runner>.self,
+        Later<Accounts>.self, Later<Account>.self, Later<Hooks>.self, Later<Runner>.self,
         Later<Step>.self,
     ]
 
@@ -27,7 +27,6 @@ enum LaterCommands {
     enum Accounts: Name { static let name = "accounts" }
     enum Account: Name { static let name = "account" }
     enum Hooks: Name { static let name = "hooks" }
-    enum Doctor: Name { static let name = "doctor" }
     enum Runner: Name { static let name = "runner" }
     enum Step: Name { static let name = "step" }
 }
