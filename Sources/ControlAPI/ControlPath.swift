@@ -6,6 +6,7 @@ package enum ControlPath: Sendable, Equatable {
     /// What the daemon counts, as text for Prometheus.
     case metrics
     case apps
+    case accounts
     case jobs(app: String?, state: Job.State?, limit: Int)
     case job(Int64)
     /// What is kept of an app.
@@ -29,6 +30,7 @@ package enum ControlPath: Sendable, Equatable {
         case .status: "/status"
         case .metrics: "/metrics"
         case .apps: "/apps"
+        case .accounts: "/accounts"
         case .jobs(let app, let state, let limit):
             "/jobs?limit=\(limit)" + (app.map { "&app=\($0)" } ?? "") + (state.map { "&state=\($0.rawValue)" } ?? "")
         case .job(let id): "/jobs/\(id)"

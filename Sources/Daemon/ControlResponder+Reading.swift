@@ -14,6 +14,7 @@ extension ControlResponder {
         router.get("/status") { _, _ in try await status() }
         router.get("/metrics") { _, _ in await metrics() }
         router.get("/apps") { _, _ in try Self.reply(configuration.apps.map(AppReply.init)) }
+        router.get("/accounts") { _, _ in try await accounts() }
         router.get("/jobs") { request, _ in try await jobs(request.uri.queryParameters) }
         router.get("/jobs/:id") { _, context in try Self.reply(JobReply(try await job(context))) }
         router.get("/jobs/:id/log") { request, context in try await log(of: job(context), request.uri.queryParameters) }
@@ -46,6 +47,22 @@ extension ControlResponder {
                         waits: shortages[name])
                 },
                 queue: view.waiting.map { .init($0.job, waits: place.waits($0)) }))
+    }
+
+    private func accounts() async throws -> Response {
+        let inForce = live.inForce
+        let base = (inForce.configuration.publicURL ?? "") + "/hooks/"
+        var replies: [AccountReply] = []
+        for account in inForce.configuration.accounts.values.sorted(by: { $0.name < $1.name }) {
+            var hooks: [AccountReply.HookReply] = []
+            for door in inForce.doors.all where door.account.name == account.name {
+                let last = try await ledger.lastVerified(account: account.name, hookApp: door.app)
+                hooks.append(.init(app: door.app, address: base + door.path, secrets: door.verified.all, lastVerified: last))
+            }
+            let apps = inForce.configuration.apps.filter { $0.account == account.name }.map(\.name)
+            replies.append(AccountReply(account, hooks: hooks, apps: apps))
+        }
+        return try Self.reply(replies)
     }
 
     private func metrics() async -> Response {

@@ -1,5 +1,6 @@
 import Domain
 import Providers
+import Synchronization
 
 /// Where an account's deliveries come in, or those of an app with a hook of its own.
 struct Door: Sendable {
@@ -8,6 +9,35 @@ struct Door: Sendable {
     let app: String?
     let provider: any Provider
     let matcher: Matcher
+    let verified: VerifiedSecrets
+
+    init(account: Account, app: String?, provider: any Provider, matcher: Matcher) {
+        self.account = account
+        self.app = app
+        self.provider = provider
+        self.matcher = matcher
+        verified = VerifiedSecrets(count: account.hookSecrets.count)
+    }
+
+    /// As it is written behind `/hooks/`.
+    var path: String { account.name + (app.map { "/\($0)" } ?? "") }
+}
+
+/// When each secret of a hook last proved a delivery, so that whoever rotates them knows when the old one may go. It begins anew when
+/// the configuration is read.
+final class VerifiedSecrets: Sendable {
+    private let moments: Mutex<[Timestamp?]>
+
+    init(count: Int) {
+        moments = Mutex(Array(repeating: nil, count: count))
+    }
+
+    func note(_ secret: Int, at moment: Timestamp) {
+        moments.withLock { $0[secret] = moment }
+    }
+
+    /// In the order of the configuration.
+    var all: [Timestamp?] { moments.withLock { $0 } }
 }
 
 /// All of them, by what stands behind `/hooks/`.
@@ -29,6 +59,9 @@ struct Doors: Sendable {
             }
         }
     }
+
+    /// In the order of their paths.
+    var all: [Door] { doors.values.sorted { $0.path < $1.path } }
 
     subscript(account: String) -> Door? { doors[account] }
 

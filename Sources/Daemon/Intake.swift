@@ -80,7 +80,9 @@ struct Intake: Sendable {
             return nil
         }
         let signature = door.provider.signature(request.headers)
-        if let refusal = Refusal(Signature.check(signature, body: body, secrets: door.account.hookSecrets)) { throw refusal }
+        let outcome = Signature.check(signature, body: body, secrets: door.account.hookSecrets)
+        if let refusal = Refusal(outcome) { throw refusal }
+        if case .valid(let secret) = outcome { door.verified.note(secret, at: receivedAt) }
         do {
             return delivery(of: try door.provider.read(request.headers, body: body), request, body, door, receivedAt)
         } catch {

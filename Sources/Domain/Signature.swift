@@ -5,7 +5,8 @@ import Crypto
 /// Source: Atlassian, "Manage webhooks". GitHub's header of the same name holds SHA-1; that and everything else is refused.
 package enum Signature {
     package enum Outcome: Sendable, Equatable {
-        case valid
+        /// By the secret at this place of the list.
+        case valid(secret: Int)
         /// No header at all.
         case missing
         /// Not `sha256=` followed by 64 hexadecimal digits.
@@ -17,7 +18,7 @@ package enum Signature {
     package static func check(_ header: String?, body: some ContiguousBytesOfBody, secrets: [Secret]) -> Outcome {
         guard let header else { return .missing }
         guard let code = code(in: header) else { return .malformed }
-        return secrets.contains { isValid(code, body: body, secret: $0) } ? .valid : .wrong
+        return secrets.firstIndex { isValid(code, body: body, secret: $0) }.map { .valid(secret: $0) } ?? .wrong
     }
 
     /// What a forge sends along with this body.

@@ -58,6 +58,23 @@ extension Ledger {
         }
     }
 
+    /// How many of the newest deliveries are searched for the last of a hook; one that is older counts as none.
+    private static let searched: Int64 = 100_000
+
+    /// When the last delivery came to a hook that was proved by its secret; nil: none among the newest.
+    ///
+    /// - Parameter app: the app whose own hook it is; nil: the account's.
+    package func lastVerified(account: String, hookApp app: String?) async throws -> Timestamp? {
+        try await read { database in
+            try database.row(
+                """
+                SELECT received_at FROM deliveries
+                WHERE verified = 1 AND account = ? AND hook_app IS ? AND id > (SELECT max(id) FROM deliveries) - ?
+                ORDER BY id DESC LIMIT 1
+                """, [account, app, Self.searched])?.time("received_at")
+        }
+    }
+
     private static func stored(_ row: Row, in database: Database) throws -> StoredDelivery {
         let id: Int64 = row["id"]
         let rows = try database.rows(

@@ -18,7 +18,8 @@ struct Bittern: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            Serve.self, Check.self, Status.self, Apps.self, Jobs.self, Show.self, Log.self, Cancel.self, Retry.self, Hold.self, Resume.self,
+            Serve.self, Check.self, Status.self, Apps.self, Accounts.self, Jobs.self, Show.self, Log.self, Cancel.self, Retry.self,
+            Hold.self, Resume.self,
             Deploy.self, Releases.self, Rollback.self, Cache.self, Deliveries.self, Delivery.self, Replay.self, Explain.self, Simulate.self,
             Reload.self, Metrics.self, Doctor.self, Backup.self,
         ] + LaterCommands.all)
@@ -26,6 +27,7 @@ struct Bittern: AsyncParsableCommand {
     /// As ArgumentParser's own `main`, but with the exit statuses of the manual.
     static func main() async {
         do {
+            try CommandName.check(Array(CommandLine.arguments.dropFirst()), of: Bittern.self)
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()

@@ -62,7 +62,7 @@ import Testing
             let wrong = try await doctor(site)
             #expect(wrong.status == 1)
             let problem = try #require(wrong.of("problem").first { $0.subject == "configuration" }, "\(wrong)")
-            #expect(problem.sentence.contains("/apps.d/shop.yaml:") && problem.sentence.contains("branhc"))
+            #expect(problem.sentence.contains("/apps.d/shop.yaml:") && problem.sentence.contains("branch"), "\(problem)")
             #expect(problem.remedy?.contains("bittern check \(site.daemon.setup.configurationFile)") == true)
             #expect(try await site.daemon.run("status").status == 0)
             try site.daemon.setup.write(app: "shop", Site.completed("keep_releases: 3\n", "shop"))

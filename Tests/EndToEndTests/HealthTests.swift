@@ -127,7 +127,9 @@ import Testing
             try await eventually("the step") { site.exists("begun") }
             #expect(try await site.daemon.run("cancel", "\(try push.job)").status == 0)
             let job = try await site.runToEnd(try push.job)
-            #expect(job.state == "cancelled" && job.reason == "cancelled during step \"deploy-1\"; rolled back to release 1", "\(job)")
+            #expect(
+                job.state == "cancelled" && job.reason == "cancelled by \(user) during step \"deploy-1\"; rolled back to release 1",
+                "\(job)")
             #expect(try site.live("a") == "1")
         }
         try await withSite(app: "deploy: [{run: \"test ! -e slow || sleep 600\", timeout: 1s}]\n") { site in

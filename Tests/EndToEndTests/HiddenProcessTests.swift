@@ -28,10 +28,10 @@ import Testing
             #expect(began.duration(to: .now) < .seconds(10))
             #expect(try hidden(from: site) == [])
             #expect(site.lines("asked") == ["asked"])
-            #expect(ended.state == "cancelled" && ended.reason == "cancelled during step \"build-1\"", "\(ended)")
+            #expect(ended.state == "cancelled" && ended.reason == "cancelled by \(user) during step \"build-1\"", "\(ended)")
             #expect(ended.step("build-1")["state"] == "cancelled")
             try await eventually("the word on it in the journal") {
-                site.daemon.standardError.contains("job \(job) of shop cancelled: cancelled during step \"build-1\"")
+                site.daemon.standardError.contains("job \(job) of shop cancelled: cancelled by \(user) during step \"build-1\"")
             }
             #expect(!site.exists("srv/shop/current"))
         }

@@ -11,7 +11,7 @@ import Testing
             try await eventually("the build") { site.exists("begun") }
             #expect(try await site.daemon.run("cancel", "\(job)").status == 0)
             let ended = try await site.runToEnd(job)
-            #expect(ended.state == "cancelled" && ended.reason == "cancelled during step \"build-1\"", "\(ended)")
+            #expect(ended.state == "cancelled" && ended.reason == "cancelled by \(user) during step \"build-1\"", "\(ended)")
             try await eventually("the end of its processes") { try site.daemon.processes() == [try #require(site.daemon.processID)] }
             let again = try await site.daemon.run("cancel", "\(job)")
             #expect(again.status == 1 && again.error.contains("has ended already: cancelled"))
@@ -27,7 +27,7 @@ import Testing
             let second = try await site.push(["a": "2"])
             #expect(try await site.daemon.run("retry", "\(second.job)").status == 1)
             #expect(try await site.daemon.run("cancel", "\(second.job)").status == 0)
-            #expect(try await site.runToEnd(second.job).reason == "cancelled while it was queued")
+            #expect(try await site.runToEnd(second.job).reason == "cancelled by \(user) while it was queued")
             try site.open("g")
             // The head's own job was cancelled, and that is somebody's word on it: the first job has no other to queue.
             #expect(try await site.runToEnd(first).state == "succeeded")

@@ -10,7 +10,7 @@ import Testing
     func branch(scheme: String) async throws {
         try await withSite { site, origin, commit in
             site.app.cloneURL = scheme + origin.bare
-            _ = try await origin.commit(files: ["index": "other"], on: "refs/heads/main")
+            _ = try await origin.commit(files: ["index": "other"], on: "heads/main")
             _ = try await origin.commit(files: ["index": "another"], on: "old/main")
             #expect(try await head(.branch, "main", site)?.hex == commit)
             let newer = try await origin.commit(files: ["index": "2"])

@@ -36,7 +36,7 @@ struct Doctor: AsyncParsableCommand {
         } catch let failure as Failure where failure.status == .noDaemon {
             let doctor = Daemon.Doctor(
                 file: config, environment: ProcessInfo.processInfo.environment, hostName: ProcessInfo.processInfo.hostName,
-                secretsGroup: Check.daemonGroup)
+                secretsGroup: LoadedConfiguration.daemonGroup)
             return await ([Diagnosis.noDaemon(socket: options.connection.path)] + doctor.findings()).map(FindingReply.init)
         }
     }
