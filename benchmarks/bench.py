@@ -65,6 +65,16 @@ def drain(inbox):
             pass
 
 
+def whole_process(command, times=15, **options):
+    """The median seconds from the start of a command to its end."""
+    taken = []
+    for _ in range(times):
+        began = time.monotonic()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **options)
+        taken.append(time.monotonic() - began)
+    return statistics.median(taken)
+
+
 class Site:
     """A bittern with one app that follows every branch; nobody works, unless there is an origin to fetch from."""
 
@@ -118,12 +128,7 @@ root: {directory}/srv/shop
 
     def cli(self, *words, times=15):
         """The median seconds a command takes."""
-        taken = []
-        for _ in range(times):
-            began = time.monotonic()
-            subprocess.run([BITTERN, *words], env=os.environ | {"BITTERN_SOCKET": self.socket}, check=True, stdout=subprocess.DEVNULL)
-            taken.append(time.monotonic() - began)
-        return statistics.median(taken)
+        return whole_process([BITTERN, *words], times, env=os.environ | {"BITTERN_SOCKET": self.socket})
 
 
 @contextlib.contextmanager
@@ -249,6 +254,8 @@ def history_table(directory, files):
             deliver(site.port, 16, warm_up)
             rate = count / deliver(site.port, 16, file)["seconds"]
             status, jobs = site.cli("status"), site.cli("jobs")
+            if finished:
+                commands = reading(site, directory)
         ready = []
         for _ in range(5):
             with site.serving() as seconds:
@@ -259,6 +266,28 @@ def history_table(directory, files):
     names = ["accept, 16 connections, µs each", "claim µs", "`bittern status` ms", "`bittern jobs` ms", "start to READY ms"]
     rows = [[what, f"{none:.1f}", f"{full:.1f}", f"{full / none:.2f}"] for what, none, full in zip(names, *figures)]
     table(["", "empty ledger", "1,000,000 jobs and deliveries", "ratio"], rows)
+    table(["with 1,000,000 jobs and deliveries", "ms, whole process", "ratio"], commands)
+
+
+def reading(site, directory):
+    """What commands take that only read, beside `git status` in a repository of 100 files."""
+    repository = directory + "/small"
+    subprocess.run(["git", "init", "--quiet", repository], check=True)
+    for number in range(100):
+        with open(f"{repository}/{number}", "w") as file:
+            file.write(f"{number}\n")
+    subprocess.run(["git", "-C", repository, "add", "."], check=True)
+    scale = whole_process(["git", "-C", repository, "status"])
+    last = site.rows("SELECT max(id) FROM deliveries")[0][0]
+    commands = [
+        ["status"], ["apps"], ["accounts"], ["jobs"], ["jobs", "--app", "shop", "--state", "failed", "--limit", "100"], ["show", "500000"],
+        ["log", "500000"], ["releases", "shop"], ["deliveries"], ["delivery", str(last)], ["explain", str(last)], ["metrics"],
+    ]
+    rows = [["`git status`, 100 files", f"{scale * 1e3:.1f}", "1"]]
+    for words in commands:
+        taken = site.cli(*words)
+        rows.append([f"`bittern {' '.join(words)}`", f"{taken * 1e3:.1f}", f"{taken / scale:.1f}"])
+    return rows
 
 
 def release_table(directory):

@@ -25,8 +25,8 @@ struct Recovery: Sendable {
                 try await ledger.finish(job: job.id, end, notices: app?.releases.notices ?? [], at: clock.now)
                 reporter.jobEnded(job, end)
             } else {
-                try await ledger.requeue(job: job.id, at: clock.now)
-                reporter.jobRecovered(job, leftovers: leftovers)
+                let end = try await ledger.requeue(job: job.id, at: clock.now)
+                reporter.jobRecovered(job, leftovers: leftovers, end)
             }
         }
         mirrors.removeStaleLocks()

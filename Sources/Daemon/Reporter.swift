@@ -226,14 +226,19 @@ struct Reporter: Sendable {
         event(id, level, "job \(job.id) of \(job.app) \(end.state.rawValue): \(end.reason)", Self.fields(of: job))
     }
 
-    func jobPutBack(_ job: Job) {
+    /// - Parameter end: how it ended instead of waiting once more.
+    func jobPutBack(_ job: Job, _ end: JobEnd?) {
+        if let end { return jobEnded(job, end) }
         logger.notice("job \(job.id) of \(job.app) was put back into the queue", metadata: Self.fields(of: job))
     }
 
-    func jobRecovered(_ job: Job, leftovers: Int) {
+    /// - Parameter end: how it ended instead of waiting once more.
+    func jobRecovered(_ job: Job, leftovers: Int, _ end: JobEnd?) {
         let ended = leftovers > 0 ? "; \(leftovers) processes of it were ended" : ""
+        let again = end == nil ? " and is queued again" : ""
         logger.warning(
-            "job \(job.id) of \(job.app) was running when the daemon died and is queued again\(ended)", metadata: Self.fields(of: job))
+            "job \(job.id) of \(job.app) was running when the daemon died\(again)\(ended)", metadata: Self.fields(of: job))
+        if let end { jobEnded(job, end) }
     }
 
     func cleaned(deliveries: Int, jobs: Int, logs: Int) {

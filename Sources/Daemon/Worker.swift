@@ -185,8 +185,8 @@ actor Worker {
             await chores.value
             self.chores = nil
         case .putBack:
-            await durably { try await self.ledger.putBack(job: job.id, at: now) }
-            reporter.jobPutBack(job)
+            let end = await durably { try await self.ledger.putBack(job: job.id, at: now) }
+            reporter.jobPutBack(job, end ?? nil)
         case .run, .revert, .stop, .nothing:
             // Only an end or a put-back ends the loop above; the machine's tests enumerate that.
             preconditionFailure("job \(job.id) left its pipeline without an end")

@@ -59,7 +59,7 @@ extension Ledger {
     }
 
     /// How many of the newest deliveries are searched for the last of a hook; one that is older counts as none.
-    private static let searched: Int64 = 100_000
+    private static let searched: Int64 = 10_000
 
     /// When the last delivery came to a hook that was proved by its secret; nil: none among the newest.
     ///

@@ -36,13 +36,16 @@ extension Ledger {
     /// A running job goes back to the queue because the daemon stops; the start is not counted as an attempt.
     ///
     /// Where a newer push of the same app and ref waits already, the job is superseded by that one instead.
-    package func putBack(job: Int64, at now: Timestamp) async throws {
+    ///
+    /// - Returns: how it ended instead, because a newer push waits; nil: it waits again.
+    @discardableResult
+    package func putBack(job: Int64, at now: Timestamp) async throws -> JobEnd? {
         try await write { database in
             try Self.putBack(job: job, countsAttempt: false, at: now, in: database)
         }
     }
 
-    static func putBack(job: Int64, countsAttempt: Bool, at now: Timestamp, in database: Database) throws {
+    static func putBack(job: Int64, countsAttempt: Bool, at now: Timestamp, in database: Database) throws -> JobEnd? {
         try database.run(
             "UPDATE steps SET state = 'cancelled', finished_at = ? WHERE job = ? AND state = 'running'", [now.milliseconds, job])
         let newer = try database.row(
@@ -53,17 +56,19 @@ extension Ledger {
               AND NOT EXISTS (SELECT 1 FROM releases WHERE releases.job = old.id AND releases.state = 'live')
             """, [job])
         if let newer {
-            let by: Int64 = newer["id"]
+            let end = JobEnd.superseded(by: newer["id"])
             try database.run(
                 "UPDATE jobs SET state = 'superseded', reason = ?, superseded_by = ?, finished_at = ? WHERE id = ? AND state = 'running'",
-                ["superseded by job \(by)", by, now.milliseconds, job])
+                [end.reason, end.supersededBy, now.milliseconds, job])
             try database.run(
                 "UPDATE releases SET state = 'failed', failed_at = ? WHERE job = ? AND state = 'building'", [now.milliseconds, job])
+            return end
         } else {
             try database.run(
                 """
                 UPDATE jobs SET state = 'queued', started_at = NULL, attempt = attempt - ? WHERE id = ? AND state = 'running'
                 """, [countsAttempt ? 0 : 1, job])
+            return nil
         }
     }
 }

@@ -14,7 +14,8 @@ extension Ledger {
     package func jobs(app: String?, state: Job.State?, limit: Int) async throws -> [Job] {
         try await read { database in
             // Each condition only where it is asked for, and the state as a word: so SQLite sees which index serves.
-            let conditions = [app == nil ? nil : "app = :app", state.map { "state = '\($0.rawValue)'" }].compactMap { $0 }
+            var conditions = [app == nil ? nil : "app = :app", state.map { "state = '\($0.rawValue)'" }].compactMap { $0 }
+            if let state, state.isEnded, state != .superseded { conditions.append("finished_at IS NOT NULL AND state <> 'superseded'") }
             var arguments: StatementArguments = ["limit": limit]
             if let app { arguments += ["app": app] }
             let rows = try database.rows(

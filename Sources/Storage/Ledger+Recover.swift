@@ -14,7 +14,10 @@ extension Ledger {
     }
 
     /// Puts a job back that was running when a daemon died; the start that died counts as an attempt.
-    package func requeue(job: Int64, at now: Timestamp) async throws {
+    ///
+    /// - Returns: how it ended instead, because a newer push waits; nil: it waits again.
+    @discardableResult
+    package func requeue(job: Int64, at now: Timestamp) async throws -> JobEnd? {
         try await write { database in
             try Self.putBack(job: job, countsAttempt: true, at: now, in: database)
         }

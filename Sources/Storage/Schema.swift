@@ -416,6 +416,10 @@ enum Schema {
         ALTER TABLE deliveries ADD COLUMN hook_app TEXT;
         -- The first line of the commit's message.
         ALTER TABLE jobs ADD COLUMN subject TEXT;
+
+        -- For lists of one state, of all apps and of one. A push that replaces another enters neither.
+        CREATE INDEX jobs_ended ON jobs (state, id) WHERE finished_at IS NOT NULL AND state <> 'superseded';
+        CREATE INDEX jobs_ended_by_app ON jobs (app, state, id) WHERE finished_at IS NOT NULL AND state <> 'superseded';
         """
 
     private static func fillRequestKeys(in database: Database) throws {

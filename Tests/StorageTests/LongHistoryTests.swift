@@ -39,6 +39,12 @@ struct LongHistoryTests {
             _ = try await house.ledger.lastJobs(of: ["shop"])
             _ = try await house.ledger.jobs(app: "shop", state: nil, limit: 5)
             _ = try await house.ledger.jobs(app: nil, state: .queued, limit: 5)
+            _ = try await house.ledger.jobs(app: nil, state: .skipped, limit: 5)
+            _ = try await house.ledger.jobs(app: "shop", state: .cancelled, limit: 5)
+            _ = try await house.ledger.queueView(of: ["shop"], limit: 5)
+            _ = try await house.ledger.deliveries(limit: 5)
+            _ = try await house.ledger.verifiedDeliveries(since: at(2990), limit: 1000)
+            _ = try await house.ledger.liveCommits()
 
             let writing = try await house.ledger.pool.writeWithoutTransaction { Self.statements(of: $0) }
             let reading = try await house.ledger.pool.read { Self.statements(of: $0) }

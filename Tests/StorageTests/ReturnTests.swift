@@ -11,7 +11,8 @@ import Testing
 
         var attempts: Int { self == .putBack ? 0 : 1 }
 
-        func take(_ job: Int64, in house: LedgerHouse) async throws {
+        @discardableResult
+        func take(_ job: Int64, in house: LedgerHouse) async throws -> JobEnd? {
             switch self {
             case .putBack: try await house.ledger.putBack(job: job, at: at(3000))
             case .requeue: try await house.ledger.requeue(job: job, at: at(3000))
@@ -24,7 +25,7 @@ import Testing
         try await withLedger { house in
             let id = try await house.push("main", 1, 2)
             try await house.claim(id)
-            try await way.take(id, in: house)
+            #expect(try await way.take(id, in: house) == nil)
             let job = try await house.job(id)
             #expect(job.state == .queued)
             #expect(job.attempt == way.attempts)
@@ -55,7 +56,8 @@ import Testing
             let old = try await house.push("main", 1, 2)
             try await house.beginRelease(house.claim(old))
             let new = try await house.push("main", 2, 3)
-            try await way.take(old, in: house)
+            let end = try await way.take(old, in: house)
+            #expect(end == .superseded(by: new))
             let job = try await house.job(old)
             #expect(job.state == .superseded)
             #expect(job.supersededBy == new)

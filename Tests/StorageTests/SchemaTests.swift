@@ -72,6 +72,7 @@ import Testing
             "2": "7305ccfbae2a7a42adf9659184981a704671067365ec671c6ca54fc8424ad25b",
             "3": "54289e49b08df8d10799dd18bf36483bdb943f6a7ab64b72f6a508cd171777f1",
             "4": "7533bd10bdf50f96d82c036152dd5bac5def39166724af47e084aaf834efdabe",
+            "5": "b3f5357a086617c27e5f026f0257499c5ce8776456cf34fe2d4b9145d4cfce6c",
         ])
     func released(version: String, hash: String) throws {
         let database = try DatabaseQueue()

@@ -159,6 +159,8 @@ CREATE TABLE notices (
     attempt INTEGER NOT NULL DEFAULT 0 CHECK (attempt >= 0),
     UNIQUE (job, position)
 ) STRICT;
+CREATE INDEX jobs_ended ON jobs (state, id) WHERE finished_at IS NOT NULL AND state <> 'superseded';
+CREATE INDEX jobs_ended_by_app ON jobs (app, state, id) WHERE finished_at IS NOT NULL AND state <> 'superseded';
 INSERT INTO grdb_migrations VALUES ('1');
 INSERT INTO grdb_migrations VALUES ('2');
 INSERT INTO grdb_migrations VALUES ('3');
