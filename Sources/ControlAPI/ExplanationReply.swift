@@ -17,10 +17,10 @@ package struct ExplanationReply: Codable, Sendable, Equatable {
     /// What holds a job back that is queued now.
     @Nullable package var hold: HoldReply?
 
-    package init(_ explanation: Explanation, of ref: PushedRef, then: Verdict? = nil, job: Job? = nil, hold: Hold? = nil) {
+    package init(_ explanation: Explanation, of push: ExplainedPush, then: Verdict? = nil, job: Job? = nil, hold: Hold? = nil) {
         app = explanation.app
-        self.ref = ref.refText
-        commit = ref.commit?.hex
+        ref = push.ref.refText
+        commit = push.wasDelivered ? push.ref.commit?.hex : nil
         rules = explanation.rules.map(Rule.init)
         verdict = explanation.refusal == nil ? "deploy" : "ignore"
         reason = explanation.refusal

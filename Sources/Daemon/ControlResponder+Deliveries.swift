@@ -28,7 +28,7 @@ extension ControlResponder {
             guard let push = request.push else { throw Refused(.badRequest, "name a branch or a tag") }
             let holds = try await ledger.holds(at: clock.now)
             return try Self.reply(
-                configuration.explanations(of: push).map { ExplanationReply($0, of: push.ref, hold: holds[$0.app]) })
+                configuration.explanations(of: push).map { ExplanationReply($0, of: push, hold: holds[$0.app]) })
         }
     }
 
@@ -47,7 +47,7 @@ extension ControlResponder {
             for explanation in configuration.explanations(of: push) {
                 let then = delivery.verdicts.first { $0.app == explanation.app && $0.ref == push.ref.refText }
                 let job: Job? = if let number = then?.job { try await ledger.job(number) } else { nil }
-                replies.append(ExplanationReply(explanation, of: push.ref, then: then, job: job, hold: holds[explanation.app]))
+                replies.append(ExplanationReply(explanation, of: push, then: then, job: job, hold: holds[explanation.app]))
             }
         }
         return replies

@@ -70,10 +70,12 @@ package struct Matcher: Sendable {
         ]
     }
 
+    private static let existence = "ref still exists"
+
     private static func notDeleted(_ change: Change) -> MatchRule {
         let what = change.ref.kind == .branch ? "branch" : "tag"
         return MatchRule(
-            name: "ref still exists", seen: change.new?.hex ?? "no commit", passed: change.new != nil,
+            name: existence, seen: change.new?.hex ?? "no commit", passed: change.new != nil,
             reason: change.new == nil ? "\(what) \(SafeText.shown(change.ref.shortName)) was deleted" : nil)
     }
 
@@ -148,7 +150,8 @@ extension Matcher {
     fileprivate static func explain(_ push: ExplainedPush, for app: App) -> [MatchRule] {
         var rules = [account(push, app), repository(push, app)]
         if push.wasDelivered { rules.insert(hook(push, app), at: 1) }
-        rules += Self.rules(for: push.ref, app: app)
+        // Of a push that is only thought of nobody asked whether its ref is there.
+        rules += Self.rules(for: push.ref, app: app).filter { push.wasDelivered || $0.name != Self.existence }
         if let paths = push.paths { rules.append(files(paths, app)) }
         let end = rules.firstIndex { !$0.passed } ?? rules.endIndex - 1
         return Array(rules[...end])

@@ -62,14 +62,14 @@ struct Explain: AsyncParsableCommand {
             guard let config else { return try await client.get(.explanation(delivery: delivery), as: [ExplanationReply].self) }
             let configuration = try LoadedConfiguration.read(config)
             let stored = try await client.get(.delivery(delivery), as: DeliveryReply.self)
-            return stored.pushes.flatMap { push in configuration.explanations(of: push).map { ExplanationReply($0, of: push.ref) } }
+            return stored.pushes.flatMap { push in configuration.explanations(of: push).map { ExplanationReply($0, of: push) } }
         }
         let request = ExplainRequest(
             repository: repository ?? "", branch: branch, tag: tag, paths: paths.isEmpty ? nil : paths, account: account)
         guard let config else { return try ReplyCoding.decode([ExplanationReply].self, from: try await client.post(.explain(request))) }
         let configuration = try LoadedConfiguration.read(config)
         guard let push = request.push else { return [] }
-        return configuration.explanations(of: push).map { ExplanationReply($0, of: push.ref) }
+        return configuration.explanations(of: push).map { ExplanationReply($0, of: push) }
     }
 
     static func text(_ explanations: [ExplanationReply], all: Bool) -> String {
@@ -77,7 +77,7 @@ struct Explain: AsyncParsableCommand {
         // Those that fail at the repository have nothing to do with it; they are only counted.
         let shown = explanations.filter { all || $0.rules.last?.name != "repository is the app's" || $0.rules.last?.passed == true }
         let rest = explanations.count - shown.count
-        var parts = shown.map(text)
+        var parts = shown.isEmpty ? ["No app deploys this repository (bittern apps lists what they deploy)."] : shown.map(text)
         if rest > 0 {
             parts.append(
                 "\(rest) app\(rest == 1 ? " deploys another repository" : "s deploy other repositories") (--all shows \(rest == 1 ? "it" : "them"))."

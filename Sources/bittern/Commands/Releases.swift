@@ -16,7 +16,7 @@ struct Releases: AsyncParsableCommand {
 
     static func text(_ releases: [ReleaseReply]) -> String {
         guard !releases.isEmpty else { return "No releases." }
-        var table = Table(["RELEASE", "COMMIT", "STATE", "CREATED", "LIVE SINCE", "PATH"])
+        var table = Table(["RELEASE", "COMMIT", "STATE", "CREATED", "WENT LIVE", "PATH"])
         for release in releases {
             let state = release.failed_at != nil && release.state == "live" ? "live, failed" : release.state
             table.add([

@@ -17,6 +17,7 @@ struct Show: AsyncParsableCommand {
         var facts = Table(["job \(job.id)", "\(job.app), \(job.state)"])
         facts.add(["reason", job.reason ?? "-"])
         facts.add(["commit", job.commit])
+        if let subject = job.subject { facts.add(["subject", subject]) }
         facts.add(["ref", job.ref ?? "-"])
         facts.add(["repository", job.repository])
         facts.add(["cause", job.cause + (job.by.map { " by \($0)" } ?? "")])
