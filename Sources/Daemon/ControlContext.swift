@@ -3,6 +3,7 @@ import Glibc
 import Hummingbird
 import Logging
 import NIOCore
+import NIOPosix
 
 /// One request on the control socket, with who makes it.
 struct ControlContext: RequestContext {
@@ -38,10 +39,12 @@ extension Requester {
         let peer: EventLoopFuture<PeerCredentials> = provider.unsafeGetSocketOption(
             level: .socket, name: NIOBSDSocket.Option(rawValue: SO_PEERCRED))
         guard let peer = try? await peer.get() else { return .unknown }  // a connection that is closed by now: nobody hears the answer
-        return Requester(user: peer.user, group: peer.group)
+        // The user database may be asked over a network, which is nothing for the threads that all others share.
+        let requester = try? await NIOThreadPool.singleton.runIfActive { Requester(user: peer.user, group: peer.group) }
+        return requester ?? .unknown  // the pool is never shut down
     }
 
-    /// Asks the user database, which may take its time where users come from a network.
+    /// Asks the user database.
     private init(user: uid_t, group: gid_t) {
         var entry = passwd()
         var found: UnsafeMutablePointer<passwd>?

@@ -44,7 +44,9 @@ struct ControlResponder: Sendable {
     func responder(logger: Logger) -> HTTPChannelHandler.Responder {
         let routes = router().buildResponder()
         return { @concurrent request, writer, channel in
-            let source = ControlContext.Source(channel: channel, logger: logger, requester: await Requester.at(channel))
+            // Whoever only looks is not asked for a name.
+            let requester = request.head.method == .get ? .unknown : await Requester.at(channel)
+            let source = ControlContext.Source(channel: channel, logger: logger, requester: requester)
             let response: Response
             do {
                 response = try await routes.respond(to: request, context: ControlContext(source: source))

@@ -28,7 +28,8 @@ struct Bittern: AsyncParsableCommand {
     static func main() async {
         do {
             try CommandName.check(Array(CommandLine.arguments.dropFirst()), of: Bittern.self)
-            var command = try parseAsRoot()
+            // Completions ask the daemon, so even parsing may wait.
+            var command = try await asyncParseAsRoot()
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
