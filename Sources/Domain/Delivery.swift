@@ -181,6 +181,12 @@ package struct Verdict: Sendable, Equatable {
         reason.hasPrefix("already job ")
     }
 
+    /// What the configuration alone says of a change: ignored, without a reason where it may be deployed.
+    package init(of match: Match, on matched: MatchedChange) {
+        let reason: String? = if case .ignore(let reason) = match.decision { reason } else { nil }
+        self.init(app: match.app, ref: matched.ref.refText, commit: matched.ref.commit, kind: .ignored, job: nil, reason: reason)
+    }
+
     package init(app: String?, ref: String, commit: CommitID?, kind: Kind, job: Int64?, reason: String?) {
         self.app = app
         self.ref = ref

@@ -188,12 +188,8 @@ struct Acceptance {
     private mutating func decide(
         _ match: Match, on matched: MatchedChange, _ accounted: Accounted?, delivery id: Int64
     ) throws -> Verdict {
-        var verdict = Verdict(
-            app: match.app, ref: matched.ref.refText, commit: matched.ref.commit, kind: .ignored, job: nil, reason: nil)
-        if case .ignore(let reason) = match.decision {
-            verdict.reason = reason
-            return verdict
-        }
+        var verdict = Verdict(of: match, on: matched)
+        guard match.decision == .deploy else { return verdict }
         guard let app = match.app, let accounted, case .change(let change) = matched.ref, let commit = change.new else {
             verdict.reason = "there is nothing to deploy"
             return verdict

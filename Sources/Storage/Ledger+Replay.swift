@@ -26,12 +26,8 @@ extension Ledger {
     private static func replay(
         _ match: Match, on matched: MatchedChange, change: Int64?, delivery: Int64, by: String, at now: Timestamp, in database: Database
     ) throws -> Verdict {
-        var verdict = Verdict(
-            app: match.app, ref: matched.ref.refText, commit: matched.ref.commit, kind: .ignored, job: nil, reason: nil)
-        if case .ignore(let reason) = match.decision {
-            verdict.reason = reason
-            return verdict
-        }
+        var verdict = Verdict(of: match, on: matched)
+        guard match.decision == .deploy else { return verdict }
         guard let app = match.app, let change, let commit = matched.ref.commit else {
             verdict.reason = "there is nothing to deploy"
             return verdict
