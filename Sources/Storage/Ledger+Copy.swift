@@ -6,8 +6,9 @@ extension Ledger {
     /// - Throws: ``LedgerError``; what was written of the file is of no use then.
     package func copy(to path: String) async throws {
         do {
-            // A reader may do it: VACUUM INTO reads this database and writes the other (sqlite.org/lang_vacuum.html).
-            try await pool.read { try $0.execute(sql: "VACUUM INTO ?", arguments: [path]) }
+            // A reader may do it: VACUUM INTO reads this database and writes the other. It wants to begin the transaction itself, so
+            // this is a read without one (sqlite.org/lang_vacuum.html).
+            try await pool.unsafeRead { try $0.execute(sql: "VACUUM INTO ?", arguments: [path]) }
         } catch {
             throw LedgerError(error, path: path)
         }
