@@ -57,6 +57,7 @@ package struct Assembly: Sendable {
         try state.prepare()
         let lock = try StateLock(state.path)
         defer { lock.release() }
+        state.removeUnfinishedCopies()
         let notifier = Notifier()
         let reporter = Reporter(logger: logger, metrics: DaemonMetrics(version: version, startedAt: clock.now))
         inherited.unusable.forEach { reporter.problem("\($0)") }

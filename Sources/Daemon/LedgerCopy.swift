@@ -13,7 +13,7 @@ final class LedgerCopy: Sendable {
     private let descriptor: CInt
 
     init(of ledger: Ledger, in state: StateDirectory) async throws {
-        let path = state.path + "/backup-\(UUID().uuidString)"
+        let path = state.copy(UUID().uuidString)
         defer { unlink(path) }
         try await ledger.copy(to: path)
         descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)

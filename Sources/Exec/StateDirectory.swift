@@ -17,6 +17,18 @@ package struct StateDirectory: Sendable {
         for name in ["logs", "mirrors", "home"] { try FileSystem.makeDirectory(path + "/" + name, mode: 0o700) }
     }
 
+    /// A place for a copy of the ledger, for as long as it takes to make and open it.
+    package func copy(_ name: String) -> String { "\(path)/\(Self.copyPrefix)\(name)" }
+
+    /// Removes the copies over which a daemon was killed. There must be no other daemon.
+    package func removeUnfinishedCopies() {
+        // One that stays takes space and does no other harm.
+        for name in FileSystem.names(in: path) where name.hasPrefix(Self.copyPrefix) { unlink("\(path)/\(name)") }
+    }
+
+    // No name that somebody would give to a backup of his own.
+    private static let copyPrefix = ".unfinished-copy-"
+
     /// The log of one step in one start of its job; neither file nor directory need be there yet.
     package func log(_ id: StepID, step: String) -> String {
         let number = id.position < 10 ? "0\(id.position)" : "\(id.position)"
