@@ -53,6 +53,8 @@ struct NewFile {
         if !replaces, access(path, F_OK) == 0 { throw Self.isThere(path) }
         descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw Self.trouble("cannot write", temporary) }
+        // One that was left by a command that was killed keeps its mode otherwise.
+        fchmod(descriptor, 0o600)
     }
 
     func write(_ bytes: [UInt8]) throws {
