@@ -74,8 +74,9 @@ actor Reload {
         let difference = ConfigurationDifference(from: old, to: new)
         let next = new.keepingWhatIsOpen(of: old)
         do {
-            // Read before anything is replaced: a certificate that cannot be used refuses the rest with it.
-            let context = try certificate.flatMap { _ in try next.hooks.tls.map(ServerCertificate.read) }
+            // Read before anything is replaced: a certificate that cannot be used refuses the rest with it, also one that would count
+            // only after a restart. Where the new configuration has none, the files of the one in use need not be there any more.
+            let context = try new.hooks.tls.map(ServerCertificate.read)
             if let context { certificate?.replace(with: context) }
         } catch {
             return .refused(problems: lines + ["\(error)"])
