@@ -126,11 +126,12 @@ package final class BitternDaemon: Sendable {
         return try JSONValue(parsing: result.output)
     }
 
-    private func run(
+    /// The same with arguments that come as a list.
+    package func run(
         _ arguments: [String],
-        environment: [String: String],
-        input: String?,
-        within limit: Duration
+        environment: [String: String] = [:],
+        input: String? = nil,
+        within limit: Duration = .seconds(30)
     ) async throws -> ShellResult {
         let variables = ["BITTERN_SOCKET": setup.controlSocket, "HOME": setup.path("home")].merging(environment) { _, given in given }
         return try await Shell.run([binary] + arguments, in: setup.directory, environment: variables, input: input, within: limit)
