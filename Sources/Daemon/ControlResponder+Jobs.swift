@@ -96,7 +96,6 @@ extension ControlResponder {
             return manual(app, ref, commit, by: requester)
         }
         guard !jobs.isEmpty else {
-            if let refusal = configuration.apps.lazy.compactMap(requester.refusal).first { throw Refused(.forbidden, refusal) }
             throw Refused(.conflict, "nothing was ever live that could be deployed again; bittern deploy APP begins")
         }
         return try await queue(jobs, as: { $0 })

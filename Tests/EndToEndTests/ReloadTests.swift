@@ -97,12 +97,12 @@ import Testing
     @Test("deliveries that come in all the while, over connections that stay open, are all taken", .timeLimit(.minutes(3)))
     func storm() async throws {
         try await withSite(config: "workers: 0\n") { site in
-            let isOver = Mutex(false)
+            let storm = Storm()
             try await withThrowingTaskGroup(of: [Int].self) { senders in
                 for sender in 1...4 {
                     senders.addTask {
                         // No more than all of them may have on one page, and at least what was promised.
-                        try await site.send(from: sender, atLeast: 50, atMost: 2000) { isOver.withLock { $0 } }
+                        try await site.send(from: sender, atLeast: 50, atMost: 2000) { storm.isOver }
                     }
                 }
                 for number in 1...10 {
@@ -110,7 +110,7 @@ import Testing
                     let reload = try await site.daemon.run("reload")
                     #expect(reload.status == 0 && reload.output == "Reloaded: app changed: shop.\n", "\(reload)")
                 }
-                isOver.withLock { $0 = true }
+                storm.end()
                 var sent = 0
                 for try await answers in senders {
                     #expect(Set(answers) == [202])
@@ -291,5 +291,16 @@ extension Site {
         // 60: the certificate could not be verified (curl(1), EXIT CODES).
         try #require(result.status == 0 || result.status == 60, "\(result)")
         return result.status == 0 ? result.output.trimmingCharacters(in: .newlines) : nil
+    }
+}
+
+/// Tells senders when enough was sent.
+private final class Storm: Sendable {
+    private let over = Mutex(false)
+
+    var isOver: Bool { over.withLock { $0 } }
+
+    func end() {
+        over.withLock { $0 = true }
     }
 }
