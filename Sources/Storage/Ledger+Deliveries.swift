@@ -95,13 +95,16 @@ extension Ledger {
             headers: row["headers"], verdicts: verdicts, refs: refs(of: rows))
     }
 
-    /// There is a row for each app; those of one ref stand together.
+    /// There is a row for each app; those of one ref stand together. A delivery may name a ref twice: then its apps begin again.
     private static func refs(of rows: [Row]) -> [(ref: PushedRef, change: Int64?)] {
         var refs: [(ref: PushedRef, change: Int64?)] = []
+        var firstApp: String?
         for row in rows {
             let change: Int64? = row["change_id"]
             let name: String = row["ref"]
-            if let last = refs.last, last.change == change, last.ref.refText == name { continue }
+            let app: String? = row["app"]
+            if let last = refs.last, last.change == change, last.ref.refText == name, app != firstApp { continue }
+            firstApp = app
             if let ref = RefName(full: name), change != nil {
                 let moved = Change(ref: ref, old: row.commit("old"), new: row.commit("commit_id"))
                 refs.append((ref: .change(moved), change: change))
