@@ -50,7 +50,9 @@ struct Check: AsyncParsableCommand {
             return Terminal.print("\(count) deliver\(count == 1 ? "y" : "ies") compared: each would get the verdict it got.")
         }
         var table = Table(["DELIVERY", "APP", "REF", "THEN", "UNDER THIS"])
-        for change in changed { table.add([change.delivery, change.app, change.ref, change.then, change.now]) }
+        for change in changed {
+            table.add([change.delivery, change.app, change.ref, change.then, change.now + (change.reason.map { ": \($0)" } ?? "")])
+        }
         Terminal.print(table.text)
     }
 
@@ -79,8 +81,11 @@ struct VerdictChange: Encodable {
     let delivery: String
     let app: String
     let ref: String
+    /// `deploy`, `ignore` or `no such app`.
     let then: String
     let now: String
+    /// Why it would be ignored.
+    @Nullable var reason: String?
 
     static func all(in delivery: DeliveryReply, under configuration: Configuration) -> [VerdictChange] {
         delivery.pushes.flatMap { push -> [VerdictChange] in
@@ -95,8 +100,7 @@ struct VerdictChange: Encodable {
                 let same = then == now || (then != "deploy" && now != "deploy")
                 guard !same else { return nil }
                 return VerdictChange(
-                    delivery: delivery.id, app: app, ref: push.ref.refText, then: then,
-                    now: after[app]?.refusal.map { "\(now): \($0)" } ?? now)
+                    delivery: delivery.id, app: app, ref: push.ref.refText, then: then, now: now, reason: after[app]?.refusal)
             }
         }
     }
