@@ -96,6 +96,14 @@ package struct ExplainRequest: Codable, Sendable, Equatable {
             account: account, wasDelivered: false, repository: repository,
             ref: .reading(branch == nil ? .tag : .branch, name: name, old: nil, new: somewhere), paths: paths)
     }
+
+    /// What to say where the account is none of the configuration's.
+    package func unknownAccount(in configuration: Configuration) -> String? {
+        guard let account, configuration.accounts[account] == nil else { return nil }
+        let near = Spelling.nearest(to: account, among: configuration.accounts.keys.sorted())
+        return "there is no account \(SafeText.shown(account, limit: 80))"
+            + (near.map { "; did you mean \($0)?" } ?? "; bittern accounts lists them")
+    }
 }
 
 /// Where an app is to go back to.

@@ -4,6 +4,7 @@ package import Domain
 package struct ExplanationReply: Codable, Sendable, Equatable {
     package var app: String
     package var ref: String
+    /// Of a push that is only thought of none is known.
     @Nullable package var commit: String?
     package var rules: [Rule]
     /// `deploy` or `ignore`.

@@ -26,6 +26,7 @@ extension ControlResponder {
         router.post("/explain") { request, _ in
             let request = try await Self.body(of: request, as: ExplainRequest.self)
             guard let push = request.push else { throw Refused(.badRequest, "name a branch or a tag") }
+            if let sentence = request.unknownAccount(in: configuration) { throw Refused(.notFound, sentence) }
             let holds = try await ledger.holds(at: clock.now)
             return try Self.reply(
                 configuration.explanations(of: push).map { ExplanationReply($0, of: push, hold: holds[$0.app]) })

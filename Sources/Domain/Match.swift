@@ -70,12 +70,12 @@ package struct Matcher: Sendable {
         ]
     }
 
-    private static let existence = "ref still exists"
+    private static let refExists = "ref still exists"
 
     private static func notDeleted(_ change: Change) -> MatchRule {
         let what = change.ref.kind == .branch ? "branch" : "tag"
         return MatchRule(
-            name: existence, seen: change.new?.hex ?? "no commit", passed: change.new != nil,
+            name: refExists, seen: change.new?.hex ?? "no commit", passed: change.new != nil,
             reason: change.new == nil ? "\(what) \(SafeText.shown(change.ref.shortName)) was deleted" : nil)
     }
 
@@ -148,10 +148,12 @@ extension Configuration {
 extension Matcher {
     /// Every rule of ``rules(for:app:)``, behind those by which a delivery finds its way to the apps it may concern.
     fileprivate static func explain(_ push: ExplainedPush, for app: App) -> [MatchRule] {
-        var rules = [account(push, app), repository(push, app)]
-        if push.wasDelivered { rules.insert(hook(push, app), at: 1) }
-        // Of a push that is only thought of nobody asked whether its ref is there.
-        rules += Self.rules(for: push.ref, app: app).filter { push.wasDelivered || $0.name != Self.existence }
+        // The repository first: an app of another one has nothing to do with the push, whatever else is wrong.
+        var rules = [repository(push, app), account(push, app)]
+        if push.wasDelivered { rules.append(hook(push, app)) }
+        rules += Self.rules(for: push.ref, app: app)
+        // Of a push that is only thought of no commit was named, so there is none to show.
+        if !push.wasDelivered { rules.removeAll { $0.name == refExists } }
         if let paths = push.paths { rules.append(files(paths, app)) }
         let end = rules.firstIndex { !$0.passed } ?? rules.endIndex - 1
         return Array(rules[...end])

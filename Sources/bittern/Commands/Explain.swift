@@ -51,6 +51,10 @@ struct Explain: AsyncParsableCommand {
         let explanations = try await explanations()
         if options.json {
             try Terminal.printJSON(explanations)
+        } else if explanations.isEmpty, let delivery,
+            let reason = try await ControlClient(options.connection).get(.delivery(delivery), as: DeliveryReply.self).reason
+        {
+            Terminal.print("Delivery \(delivery) was refused, and no push was read from it: \(SafeText.shown(reason)).")
         } else {
             Terminal.print(Self.text(explanations, all: all))
         }
@@ -68,6 +72,7 @@ struct Explain: AsyncParsableCommand {
             repository: repository ?? "", branch: branch, tag: tag, paths: paths.isEmpty ? nil : paths, account: account)
         guard let config else { return try ReplyCoding.decode([ExplanationReply].self, from: try await client.post(.explain(request))) }
         let configuration = try LoadedConfiguration.read(config)
+        if let sentence = request.unknownAccount(in: configuration) { throw Failure(.notFound, sentence) }
         guard let push = request.push else { return [] }
         return configuration.explanations(of: push).map { ExplanationReply($0, of: push) }
     }
