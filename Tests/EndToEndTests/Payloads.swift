@@ -28,6 +28,45 @@ enum Payloads {
         )
     }
 
+    /// A body of Bitbucket's as somebody recorded it.
+    struct Recorded: Decodable {
+        struct Repository: Decodable {
+            var full_name: String?
+            var project: String?
+            var slug: String?
+        }
+
+        var event: String
+        var repository: Repository
+        /// Its file, as `cloud/…` or `datacenter/…`.
+        var name = ""
+        var body: [UInt8] = []
+
+        private enum CodingKeys: CodingKey { case event, repository }
+
+        var isCloud: Bool { name.hasPrefix("cloud/") }
+
+        /// Under the name an app is configured with; nil where it names none.
+        var repositoryName: String? {
+            if let name = repository.full_name { return name }
+            guard let project = repository.project, let slug = repository.slug else { return nil }
+            return project + "/" + slug
+        }
+    }
+
+    /// All bodies of Bitbucket's that were recorded, in the order of their names.
+    static func recorded() throws -> [Recorded] {
+        let table = try Data(contentsOf: folder.appending(path: "expected.json"))
+        let all = try JSONDecoder().decode([String: Recorded].self, from: table)
+        return try all.filter { $0.key.hasPrefix("cloud/") || $0.key.hasPrefix("datacenter/") }.sorted { $0.key < $1.key }
+            .map { name, recorded in
+                var recorded = recorded
+                recorded.name = name
+                recorded.body = Array(try Data(contentsOf: folder.appending(path: name)))
+                return recorded
+            }
+    }
+
     private static var folder: URL {
         var checkout = URL(filePath: #filePath).resolvingSymlinksInPath()
         for _ in 0..<3 { checkout.deleteLastPathComponent() }
