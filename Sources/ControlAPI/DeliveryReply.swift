@@ -51,6 +51,15 @@ package struct DeliveryReply: Codable, Sendable, Equatable {
         }
     }
 
+    /// What the change at this place of ``changes`` meant, by app. A delivery may name a ref twice: the verdicts of each app are in the order
+    /// of the changes.
+    package func results(ofChange place: Int) -> [String: Result] {
+        let ref = changes[place].ref
+        let earlier = changes[..<place].count { $0.ref == ref }
+        let same = results.filter { $0.ref == ref && $0.app != nil }
+        return Dictionary(grouping: same) { $0.app ?? "" }.compactMapValues { $0.dropFirst(earlier).first }
+    }
+
     /// One ref that was moved.
     package struct ChangeReply: Codable, Sendable, Equatable {
         package var ref: String

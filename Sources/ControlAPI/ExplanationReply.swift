@@ -18,14 +18,16 @@ package struct ExplanationReply: Codable, Sendable, Equatable {
     /// What holds a job back that is queued now.
     @Nullable package var hold: HoldReply?
 
-    package init(_ explanation: Explanation, of push: ExplainedPush, then: Verdict? = nil, job: Job? = nil, hold: Hold? = nil) {
+    package init(
+        _ explanation: Explanation, of push: ExplainedPush, then: DeliveryReply.Result? = nil, job: Job? = nil, hold: Hold? = nil
+    ) {
         app = explanation.app
         ref = push.ref.refText
         commit = push.wasDelivered ? push.ref.commit?.hex : nil
         rules = explanation.rules.map(Rule.init)
         verdict = explanation.refusal == nil ? "deploy" : "ignore"
         reason = explanation.refusal
-        self.then = then.map(DeliveryReply.Result.init)
+        self.then = then
         self.job = job.map(JobReply.init)
         self.hold = hold.map(HoldReply.init)
     }

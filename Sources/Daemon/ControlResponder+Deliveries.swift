@@ -44,9 +44,11 @@ extension ControlResponder {
     private func explain(_ delivery: StoredDelivery) async throws -> [ExplanationReply] {
         let holds = try await ledger.holds(at: clock.now)
         var replies: [ExplanationReply] = []
-        for push in DeliveryReply(delivery).pushes {
+        let delivery = DeliveryReply(delivery)
+        for (place, push) in delivery.pushes.enumerated() {
+            let results = delivery.results(ofChange: place)
             for explanation in configuration.explanations(of: push) {
-                let then = delivery.verdicts.first { $0.app == explanation.app && $0.ref == push.ref.refText }
+                let then = results[explanation.app]
                 let job: Job? = if let number = then?.job { try await ledger.job(number) } else { nil }
                 replies.append(ExplanationReply(explanation, of: push, then: then, job: job, hold: holds[explanation.app]))
             }

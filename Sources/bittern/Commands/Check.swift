@@ -88,10 +88,8 @@ struct VerdictChange: Encodable {
     @Nullable var reason: String?
 
     static func all(in delivery: DeliveryReply, under configuration: Configuration) -> [VerdictChange] {
-        delivery.pushes.flatMap { push -> [VerdictChange] in
-            let before = Dictionary(
-                delivery.results.filter { $0.ref == push.ref.refText }.compactMap { result in result.app.map { ($0, result) } }
-            ) { first, _ in first }
+        delivery.pushes.enumerated().flatMap { place, push -> [VerdictChange] in
+            let before = delivery.results(ofChange: place)
             let after = Dictionary(configuration.explanations(of: push).map { ($0.app, $0) }) { first, _ in first }
             return Set(before.keys).union(after.keys).sorted().compactMap { app in
                 let then = before[app].map(\.decision) ?? "no such app"
