@@ -62,7 +62,9 @@ package struct TrialDelivery: Sendable, Equatable {
 
 /// A string as JSON has it; names of refs and repositories hold no control character and no backslash.
 func json(_ text: String) -> String {
-    "\"" + text.replacing("\"", with: "\\\"") + "\""
+    // By bytes: to Swift a quote and a combining mark behind it are one character.
+    let escaped = text.utf8.flatMap { $0 == UInt8(ascii: "\"") ? [UInt8(ascii: "\\"), $0] : [$0] }
+    return "\"" + String(decoding: escaped, as: UTF8.self) + "\""
 }
 
 extension Provider {
