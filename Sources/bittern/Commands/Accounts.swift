@@ -31,7 +31,13 @@ struct Accounts: AsyncParsableCommand {
     private static func proofs(_ hook: AccountReply.HookReply) -> String {
         guard let last = hook.last_verified else { return "never" }
         guard hook.secrets.count > 1 else { return Terminal.localTime(last) }
-        let each = hook.secrets.enumerated().map { "secret \($0 + 1) \($1.last_verified.map(Terminal.localTime) ?? "not since the start")" }
+        // Which of them it was is known only of those that came since.
+        guard hook.secrets.contains(where: { $0.last_verified != nil }) else {
+            return "\(Terminal.localTime(last)), before the configuration was read"
+        }
+        let each = hook.secrets.enumerated().map { number, secret in
+            "secret \(number + 1) \(secret.last_verified.map(Terminal.localTime) ?? "not since the configuration was read")"
+        }
         return each.joined(separator: ", ")
     }
 }
