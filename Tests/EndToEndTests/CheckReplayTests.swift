@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    @Test("what is no time exits with 2 and says what could be written", arguments: ["soon", "30", "-1d", "30 d", "1w", ""])
+    @Test("what is no time exits with 2 and says what could be written", arguments: ["soon", "30", "-1d", "30 d", "1w"])
     func badTime(text: String) async throws {
         try await withDoor { daemon in
             let result = try await daemon.run("check", daemon.setup.configurationFile, "--replay=\(text)")

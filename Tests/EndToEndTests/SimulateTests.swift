@@ -129,7 +129,8 @@ import Testing
         try await withSite(app: "branches: [main, gone]\n") { site in
             try await site.origin.commit(files: ["a": "1"])
             let cases = [
-                (["--branch", "develop"], "branch develop does not match main, gone"), (["--branch", "gone"], "acme/shop has no refs/heads/gone"),
+                (["--branch", "develop"], "branch develop does not match main, gone"),
+                (["--branch", "gone"], "acme/shop has no refs/heads/gone"),
                 (["--branch", "a..b"], "\"a..b\" is no name git allows for a branch"), (["--commit", "b"], "\"b\" is not a whole commit"),
             ]
             for (options, sentence) in cases {
