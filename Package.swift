@@ -177,6 +177,7 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         // The binaries themselves: SwiftPM builds them along because the tests depend on them.
-        .testTarget(name: "EndToEndTests", dependencies: ["RealParts", "bittern", "manual"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["RealParts", "bittern", "manual"], exclude: ["Golden"], swiftSettings: swiftSettings),
     ]
 )
