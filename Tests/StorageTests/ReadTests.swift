@@ -118,4 +118,26 @@ import Testing
             #expect(log.status != 0 || log.output == "0\n", "\(log)")
         }
     }
+
+    @Test("a delivery is read back with each ref it named, in its order, also one that it named twice")
+    func refs() async throws {
+        try await withLedger { house in
+            func unusable(_ reason: String) -> MatchedChange {
+                let matches = ["blog", "shop"].map { Match(app: $0, decision: .ignore(reason: reason)) }
+                return MatchedChange(
+                    ref: .unusable(ref: "refs/heads/main", reason: reason), repository: RepositoryName("Acme/Shop"), matches: matches)
+            }
+            let changes = [
+                unusable("one"), unusable("two"), try moved("main", nil, 1, for: "blog", "shop"),
+                try moved("main", nil, 1, for: "blog", "shop"),
+                try ignored("x", 1, nil, by: nil, because: "no app"), try ignored("x", 1, nil, by: nil, because: "no app"),
+            ]
+            var all = delivery("r1")
+            all.changes = changes
+            try await house.accept(all)
+            let stored = try #require(try await house.ledger.delivery(1))
+            #expect(stored.refs.map(\.ref) == changes.map(\.ref))
+            #expect(stored.verdicts.map(\.app) == ["blog", "shop", "blog", "shop", "blog", "shop", "blog", "shop", nil, nil])
+        }
+    }
 }
