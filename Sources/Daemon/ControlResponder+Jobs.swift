@@ -88,14 +88,13 @@ extension ControlResponder {
     /// Each app's live commit once more: a new server has the ledger and nothing else.
     private func deployAll(by requester: Requester) async throws -> Response {
         let live = try await ledger.liveCommits()
-        let wanted = configuration.apps.filter { live[$0.name] != nil }
-        try wanted.forEach { try admit(requester, to: $0) }
-        let jobs = wanted.compactMap { app -> ManualJob? in
-            guard let (commit, ref) = live[app.name] else { return nil }
+        let jobs = configuration.apps.compactMap { app -> ManualJob? in
+            guard requester.refusal(for: app) == nil, let (commit, ref) = live[app.name] else { return nil }
             guard let ref = ref ?? (try? DeployTarget(of: app, branch: nil, tag: nil, commit: nil).ref) else { return nil }
             return manual(app, ref, commit, by: requester)
         }
         guard !jobs.isEmpty else {
+            if let refusal = configuration.apps.lazy.compactMap(requester.refusal).first { throw Refused(.forbidden, refusal) }
             throw Refused(.conflict, "nothing was ever live that could be deployed again; bittern deploy APP begins")
         }
         return try await queue(jobs, as: { $0 })

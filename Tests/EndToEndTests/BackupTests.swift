@@ -82,7 +82,7 @@ import Testing
     func killed() async throws {
         try await withSite(config: "workers: 0\n") { site in
             // More than pipes and sockets hold, so that the daemon is still sending.
-            try await site.fill(80, padding: 3000)
+            try await site.fill(600, padding: 3000)
             // A pipe where the file is to be, with a reader that takes a little of it and waits.
             let part = site.daemon.setup.path("copy.db.part")
             try await Shell.check(["mkfifo", part])
@@ -101,7 +101,7 @@ import Testing
             #expect(try site.names("").filter { $0.hasPrefix("copy.db") } == [])
             try await site.daemon.start()
             #expect(try await site.backup("copy.db").status == 0)
-            #expect(try await site.deliveries(in: "copy.db") == 80)
+            #expect(try await site.deliveries(in: "copy.db") == 600)
         }
     }
 

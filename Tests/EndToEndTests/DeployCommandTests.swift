@@ -69,8 +69,7 @@ import Testing
             try await site.origin.commit(files: ["a": "2"], on: "other")
             let wrong = [
                 ([String(commit.prefix(12))], "--commit", "is not a whole commit; give all 40 or 64 digits"),
-                ([""], "--commit", "is not a whole commit"),
-                (["a..b", "-x", "", "x.lock", "a b"], "--branch", "is no name git allows for a branch"),
+                (["a..b", "-x", "x.lock", "a b"], "--branch", "is no name git allows for a branch"),
                 (["v..1"], "--tag", "is no name git allows for a tag"),
                 (["other"], "--branch", "branch other does not match main, release/*"),
                 (["nightly"], "--tag", "tag nightly does not match v*"),
