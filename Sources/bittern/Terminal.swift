@@ -26,11 +26,36 @@ enum Terminal {
         }
     }
 
+    /// How many rows and columns the window has; nil where standard output is none.
+    private static var window: (rows: Int, columns: Int)? {
+        var size = winsize()
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_row > 1, size.ws_col > 1 else { return nil }
+        return (Int(size.ws_row), Int(size.ws_col))
+    }
+
+    /// Breaks a sentence at its words so that it fits the window, as far as its words do.
+    ///
+    /// - Parameters:
+    ///   - taken: how many columns to the left have something else in them. Where too few are left nothing is broken.
+    /// - Returns: the lines; one where no window is.
+    static func folded(_ text: String, beside taken: Int = 0) -> [String] {
+        guard let columns = window?.columns, columns - taken >= 16, text.count > columns - taken else { return [text] }
+        var lines: [String] = []
+        var line = ""
+        for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+            if !line.isEmpty, line.count + 1 + word.count > columns - taken {
+                lines.append(line)
+                line = String(word)
+            } else {
+                line += (line.isEmpty ? "" : " ") + word
+            }
+        }
+        return lines + [line]
+    }
+
     /// Draws a text over what is there, as far as the window reaches.
     static func redraw(_ text: String) {
-        var size = winsize()
-        let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_row > 1 && size.ws_col > 1
-        let (rows, columns) = isKnown ? (Int(size.ws_row), Int(size.ws_col)) : (24, 80)
+        let (rows, columns) = window ?? (24, 80)
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).prefix(rows - 1)
         let shown = lines.map { Table.cut(String($0), to: columns) + "\u{1B}[K" }.joined(separator: "\r\n")
         write(Array("\u{1B}[H\(shown)\u{1B}[J".utf8))
@@ -41,6 +66,21 @@ enum Terminal {
         func two(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
         let (hours, minutes) = (seconds / 3600, seconds / 60 % 60)
         return (hours > 0 ? "\(hours):\(two(minutes))" : "\(minutes)") + ":" + two(seconds % 60)
+    }
+
+    /// How long something took, as exact as people want it: `45 ms`, `9.5 s`, `12:30`.
+    static func took(milliseconds: Int64) -> String {
+        switch milliseconds {
+        case ..<1000: "\(milliseconds) ms"
+        case ..<100_000: "\(milliseconds / 1000).\(milliseconds % 1000 / 100) s"
+        default: clock(seconds: milliseconds / 1000)
+        }
+    }
+
+    /// A ref without what git has before it: `main`, `tag v1`.
+    static func ref(_ full: String?) -> String {
+        guard let full else { return "-" }
+        return RefName.split(full).map { $0.kind == .tag ? "tag \($0.shortName)" : $0.shortName } ?? full
     }
 
     static func printJSON(_ value: some Encodable) throws {
@@ -64,7 +104,7 @@ enum Terminal {
     }
 }
 
-/// Rows of text in columns as wide as their widest cell; the last column is as long as it is.
+/// Rows of text in columns as wide as their widest cell; the last column is broken at its words where a window is too narrow for it.
 struct Table {
     private var rows: [[String]]
 
@@ -84,9 +124,12 @@ struct Table {
 
     var text: String {
         let widths = (rows.first ?? []).indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        return rows.map { row in
-            let cells = zip(row, widths).map { cell, width in cell + String(repeating: " ", count: width - cell.count) }
-            return cells.joined(separator: "  ").trimmingTrailingSpaces
+        let before = widths.dropLast().reduce(0) { $0 + $1 + 2 }
+        let margin = String(repeating: " ", count: before)
+        return rows.flatMap { row in
+            let cells = zip(row, widths).dropLast().map { cell, width in cell + String(repeating: " ", count: width + 2 - cell.count) }
+            let last = Terminal.folded(row.last ?? "", beside: before)
+            return zip([cells.joined()] + last.dropFirst().map { _ in margin }, last).map { ($0 + $1).trimmingTrailingSpaces }
         }.joined(separator: "\n")
     }
 }

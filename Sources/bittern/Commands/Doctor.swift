@@ -48,12 +48,21 @@ struct Doctor: AsyncParsableCommand {
         let lines = findings.flatMap { finding -> [String] in
             let level = padded(finding.level, 7)
             let head = (coloured ? colour(of: finding.level) + level + "\u{1B}[0m" : level) + "  "
-            let line = head + padded(SafeText.shown(finding.subject), subjectWidth) + "  " + SafeText.shown(finding.sentence)
-            return [line] + (finding.remedy.map { [String(repeating: " ", count: 9) + "→ " + SafeText.shown($0)] } ?? [])
+            let subject = padded(SafeText.shown(finding.subject), subjectWidth) + "  "
+            let lines = folded(SafeText.shown(finding.sentence), beside: 9 + subject.count)
+            let remedy = finding.remedy.map { folded(SafeText.shown($0), beside: 11) } ?? []
+            let arrow = String(repeating: " ", count: 9) + "→ "
+            return [head + subject + lines[0]] + lines.dropFirst() + remedy.prefix(1).map { arrow + $0 } + remedy.dropFirst()
         }
         let counts = Finding.Level.allCases.map { level in findings.count { $0.level == level.rawValue } }
         let summary = "\(counts[0]) ok, \(count(counts[1], "warning")), \(count(counts[2], "problem"))"
         return (lines + ["", summary]).joined(separator: "\n")
+    }
+
+    /// What the window has room for in a line, and the rest below it.
+    private static func folded(_ text: String, beside taken: Int) -> [String] {
+        let lines = Terminal.folded(text, beside: taken)
+        return lines.prefix(1) + lines.dropFirst().map { String(repeating: " ", count: taken) + $0 }
     }
 
     private static func colour(of level: String) -> String {

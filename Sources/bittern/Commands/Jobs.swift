@@ -29,7 +29,7 @@ struct Jobs: AsyncParsableCommand {
         var table = Table(["JOB", "APP", "COMMIT", "REF", "CAUSE", "STATE", "QUEUED", "REASON"])
         for job in jobs {
             table.add([
-                String(job.id), job.app, String(job.commit.prefix(7)), job.ref ?? "-", job.cause, job.state,
+                String(job.id), job.app, String(job.commit.prefix(7)), Terminal.ref(job.ref), job.cause, job.state,
                 Terminal.localTime(job.queued_at), job.reason ?? "",
             ])
         }
