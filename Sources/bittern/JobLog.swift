@@ -16,7 +16,8 @@ struct JobLog {
     func show(over client: ControlClient) async throws {
         let printer = LogPrinter(raw: raw, colours: Terminal.hasColours, tellsTimes: Terminal.isInteractive)
         let screen = LogScreen(
-            printer: isSilent ? nil : printer, job: job, hasRunningLine: follow && !raw && !isSilent && Terminal.isInteractive)
+            printer: isSilent ? nil : printer, job: job, hasRunningLine: follow && !raw && !isSilent && Terminal.isInteractive,
+            colours: Terminal.hasColours)
         let interrupt = follow ? Interrupt { await screen.interrupted() } : nil
         let ticking = Task {
             // Cancelled when the job has ended.
@@ -60,16 +61,18 @@ private actor LogScreen {
     private var printer: LogPrinter?
     private let job: Int64
     private let hasRunningLine: Bool
+    private let colours: Bool
     private var running: (step: String, began: Int64)?
     private let began = LogScreen.now
     private var lastOutput = LogScreen.now
     private var isLineDrawn = false
     private(set) var end: LogFrame.Head?
 
-    init(printer: LogPrinter?, job: Int64, hasRunningLine: Bool) {
+    init(printer: LogPrinter?, job: Int64, hasRunningLine: Bool, colours: Bool) {
         self.printer = printer
         self.job = job
         self.hasRunningLine = hasRunningLine
+        self.colours = colours
     }
 
     func show(_ frame: LogFrame) {
@@ -89,7 +92,8 @@ private actor LogScreen {
         eraseLine()
         let what = running.map { "\(SafeText.shown($0.step)) runs" } ?? "job \(job) waits"
         let seconds = max(0, (Self.now - (running?.began ?? began)) / 1000)
-        Terminal.write(Array("\u{1B}[2m… \(what), \(Terminal.clock(seconds: seconds))\u{1B}[0m".utf8))
+        let line = "… \(what), \(Terminal.clock(seconds: seconds))"
+        Terminal.write(Array((colours ? "\u{1B}[2m\(line)\u{1B}[0m" : line).utf8))
         isLineDrawn = true
     }
 
@@ -99,8 +103,10 @@ private actor LogScreen {
 
     /// Ctrl-C ends the looking on, never the job.
     func interrupted() {
-        eraseLine()
         if printer?.isAtLineStart == false { Terminal.write([0x0A]) }
+        // Also where nothing is drawn the terminal itself has written ^C.
+        isLineDrawn = Terminal.isInteractive
+        eraseLine()
         Terminal.tell("bittern: job \(job) goes on; bittern log \(job) -f follows it again, bittern cancel \(job) ends it")
         Glibc.exit(Interrupt.status)
     }
@@ -164,7 +170,7 @@ struct LogPrinter {
         }
         output += noting(filter.filter(frame.payload))
         if tellsTimes, let name = frame.head.step, let ended = frame.head.step_ended, let took = frame.head.took_ms {
-            output += finishLine() + faint("    \(name) \(ended) after \(Duration.milliseconds(took).inWords)")
+            output += finishLine() + faint("    \(name) \(ended) after \(Terminal.took(milliseconds: took))")
         }
         if let state = frame.head.ended {
             output += finishLine() + heading("==> \(state)" + (frame.head.reason.map { ": \($0)" } ?? ""))

@@ -29,19 +29,30 @@ struct Show: AsyncParsableCommand {
         facts.add(["queued", Terminal.localTime(job.queued_at)])
         facts.add(["started", Terminal.localTime(job.started_at)])
         facts.add(["finished", Terminal.localTime(job.finished_at)])
-        guard !job.steps.isEmpty else { return facts.text }
+        guard !job.steps.isEmpty else { return ([facts.text] + next(job)).joined(separator: "\n\n") }
         var steps = Table(["STEP", "STATE", "EXIT", "STARTED", "TOOK"])
         for step in job.steps {
             let exit = step.exit_status.map(String.init) ?? step.signal.map { "signal \($0)" } ?? "-"
             steps.add([step.name, step.state, exit, Terminal.localTime(step.started_at), Self.took(step)])
         }
-        return facts.text + "\n\n" + steps.text
+        return ([facts.text, steps.text] + next(job)).joined(separator: "\n\n")
+    }
+
+    /// What people mostly want then.
+    private static func next(_ job: JobReply) -> [String] {
+        switch job.state {
+        case "queued": ["bittern status says what it waits for; bittern cancel \(job.id) takes it out of the queue."]
+        case "running": ["bittern log \(job.id) -f follows it; bittern cancel \(job.id) ends it."]
+        case "failed" where !job.steps.isEmpty:
+            ["bittern log \(job.id) shows what its steps wrote; bittern retry \(job.id) does the same again."]
+        default: []
+        }
     }
 
     private static func took(_ step: StepReply) -> String {
         guard let began = Timestamp(rfc3339: step.started_at), let ended = step.finished_at.flatMap({ Timestamp(rfc3339: $0) }) else {
             return "-"
         }
-        return ended.since(began).inWords
+        return Terminal.took(milliseconds: ended.since(began).wholeMilliseconds)
     }
 }
