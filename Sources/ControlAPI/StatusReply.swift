@@ -10,12 +10,14 @@ package struct StatusReply: Codable, Sendable, Equatable {
     package var queued: Int
     package var running: Int
     package var apps: [AppStatus]
+    /// The jobs that run, the oldest first.
+    package var running_jobs: [JobReply]
     /// The oldest of the jobs that wait, in the order in which they will run.
     package var queue: [QueuedReply]
 
     package init(
         version: String, startedAt: Timestamp, now: Timestamp, workers: Int, queued: Int, running: Int, apps: [AppStatus],
-        queue: [QueuedReply]
+        runningJobs: [Job], queue: [QueuedReply]
     ) {
         self.version = version
         started_at = startedAt.rfc3339
@@ -24,6 +26,7 @@ package struct StatusReply: Codable, Sendable, Equatable {
         self.queued = queued
         self.running = running
         self.apps = apps
+        running_jobs = runningJobs.map(JobReply.init)
         self.queue = queue
     }
 

@@ -35,6 +35,11 @@ extension ControlResponder {
         let holds = try await ledger.holds(at: now)
         let view = try await ledger.queueView(of: names, limit: Self.shownQueue)
         let shortages = await dispatcher.shortages
+        var runningJobs: [Job] = []
+        for id in view.running.values.sorted() {
+            // One that has ended in between is no longer news.
+            if let job = try await ledger.job(id), job.state == .running { runningJobs.append(job) }
+        }
         var place = QueuePlace(running: view.running, holds: holds, shortages: shortages, workers: configuration.workers)
         return try Self.reply(
             StatusReply(
@@ -46,7 +51,7 @@ extension ControlResponder {
                         lastJob: last[name].map(JobReply.init), hold: holds[name].map(HoldReply.init), usual: view.usual[name],
                         waits: shortages[name])
                 },
-                queue: view.waiting.map { .init($0.job, waits: place.waits($0)) }))
+                runningJobs: runningJobs, queue: view.waiting.map { .init($0.job, waits: place.waits($0)) }))
     }
 
     private func accounts() async throws -> Response {

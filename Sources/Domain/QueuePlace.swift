@@ -32,10 +32,8 @@ package struct QueuePlace: Sendable {
     /// To be asked in the order of the queue, of every job once.
     package mutating func waits(_ waiting: Waiting) -> String {
         let job = waiting.job
-        if let hold = holds[job.app], job.cause == .push || job.cause == .catchUp {
-            let until = hold.until.map { " until \($0.rfc3339)" } ?? ""
-            return "\(job.app) is held\(until)"
-        }
+        // Until when is told with the hold itself, in the reader's own zone.
+        if holds[job.app] != nil, job.cause == .push || job.cause == .catchUp { return "\(job.app) is held" }
         if let holder = holders[waiting.lock] { return "behind job \(holder)" }
         holders[waiting.lock] = job.id
         if let shortage = shortages[job.app] { return shortage }

@@ -60,16 +60,19 @@ struct Status: AsyncParsableCommand {
         var parts = [head, table.text]
         let held = status.apps.compactMap { app in app.hold.map(Self.held) }
         if !held.isEmpty { parts.append(held.joined(separator: "\n")) }
+        if let running = running(status, now, tellsTimes) { parts.append(running) }
         if let queue = queue(status, now, tellsTimes) { parts.append(queue) }
         // Mostly one disk is short for all of them.
         let waits = Set(status.apps.compactMap(\.waits)).sorted()
         if !waits.isEmpty { parts.append(waits.map { "Jobs wait: \($0)." }.joined(separator: "\n")) }
+        let failed = status.apps.compactMap { $0.last_job.flatMap(Self.failed) }
+        if !failed.isEmpty { parts.append(failed.joined(separator: "\n")) }
         return parts.joined(separator: "\n\n")
     }
 
     private static func live(_ app: StatusReply.AppStatus) -> String {
         guard let live = app.live else { return "nothing yet" }
-        let subject = app.live_subject.map { " \(Table.cut($0, to: 40))" } ?? ""
+        let subject = app.live_subject.map { " \(Table.cut($0, to: 30))" } ?? ""
         return "\(live.commit.prefix(7))\(subject) (release \(live.id))"
     }
 
@@ -80,24 +83,41 @@ struct Status: AsyncParsableCommand {
 
     private static func lastJob(_ app: StatusReply.AppStatus, _ now: Timestamp?, _ tellsTimes: Bool) -> String {
         guard let job = app.last_job else { return "none yet" }
-        switch job.state {
-        case "running":
-            let step = job.steps.last { $0.state == "running" }.map { ", in \($0.name)" } ?? ""
-            guard tellsTimes, let began = job.started_at else { return "\(job.id) running\(step)" }
-            let usual = app.usual_ms.map { ", usually \(Age.text(of: .milliseconds($0)))" } ?? ""
-            return "\(job.id) running\(step), for \(Age.text(since: began, now))\(usual)"
-        case "failed": return "\(job.id) failed: \(job.reason ?? "")"
-        case let state:
-            guard tellsTimes, let end = job.finished_at else { return "\(job.id) \(state)" }
-            return "\(job.id) \(state) \(Age.text(since: end, now)) ago"
-        }
+        guard tellsTimes, let end = job.finished_at else { return "\(job.id) \(job.state)" }
+        return "\(job.id) \(job.state) \(Age.text(since: end, now)) ago"
     }
 
     private static func held(_ hold: HoldReply) -> String {
         let by = hold.by.map { " by \(SafeText.shown($0))" } ?? ""
         let until = hold.until.map { " until \(Terminal.localTime($0))" } ?? ""
-        return
-            "\(hold.app) is held\(by)\(until)\(hold.reason.map { ": \(SafeText.shown($0))" } ?? ""); bittern resume \(hold.app) lets it go."
+        let why = hold.reason.map { ": \(SafeText.shown($0))" } ?? ""
+        return lines("\(hold.app) is held\(by)\(until)\(why)") + "\n  bittern resume \(hold.app) lets it go"
+    }
+
+    /// Why the last job of an app failed, and where to read more.
+    private static func failed(_ job: JobReply) -> String? {
+        guard job.state == "failed" else { return nil }
+        return lines("job \(job.id) of \(job.app) failed: \(SafeText.shown(job.reason ?? ""))")
+            + "\n  bittern log \(job.id) shows what its steps wrote"
+    }
+
+    private static func lines(_ sentence: String) -> String {
+        Terminal.folded(sentence).joined(separator: "\n")
+    }
+
+    private static func running(_ status: StatusReply, _ now: Timestamp?, _ tellsTimes: Bool) -> String? {
+        guard !status.running_jobs.isEmpty else { return nil }
+        var table = Table(["RUNNING", "APP", "COMMIT", "FROM", "STEP", "FOR", "USUALLY"])
+        for job in status.running_jobs {
+            let usual = status.apps.first { $0.app == job.app }?.usual_ms
+            table.add([
+                String(job.id), job.app, String(job.commit.prefix(7)), Terminal.ref(job.ref),
+                job.steps.last { $0.state == "running" }?.name ?? "-",
+                tellsTimes ? job.started_at.map { Age.text(since: $0, now) } ?? "-" : "",
+                usual.map { Age.text(of: .milliseconds($0)) } ?? "-",
+            ])
+        }
+        return table.text
     }
 
     private static func queue(_ status: StatusReply, _ now: Timestamp?, _ tellsTimes: Bool) -> String? {
@@ -106,7 +126,7 @@ struct Status: AsyncParsableCommand {
         for queued in status.queue {
             let job = queued.job
             table.add([
-                String(job.id), job.app, String(job.commit.prefix(7)), job.ref ?? "-",
+                String(job.id), job.app, String(job.commit.prefix(7)), Terminal.ref(job.ref),
                 tellsTimes ? Age.text(since: job.queued_at, now) : "", queued.waits,
             ])
         }
