@@ -101,7 +101,8 @@ extension ControlResponder {
     }
 
     private func simulate(_ app: App, _ request: DeployRequest) async throws -> Response {
-        let (ref, commit) = try await target(of: app, request)
+        // That a push would be ignored is worth a trial, too.
+        let (ref, commit) = try await target(of: app, request, mustMatch: false)
         do {
             let id = try await simulation.push(app, ref, commit)
             guard let delivery = try await ledger.delivery(id) else { throw Refused(.conflict, "delivery \(id) is gone") }
@@ -112,11 +113,11 @@ extension ControlResponder {
     }
 
     /// The ref that is meant, and the commit: where none is named the forge says what the ref is at.
-    private func target(of app: App, _ request: DeployRequest) async throws -> (RefName, CommitID) {
+    private func target(of app: App, _ request: DeployRequest, mustMatch: Bool = true) async throws -> (RefName, CommitID) {
         let configuration = configuration
         let target: DeployTarget
         do {
-            target = try DeployTarget(of: app, branch: request.branch, tag: request.tag, commit: request.commit)
+            target = try DeployTarget(of: app, branch: request.branch, tag: request.tag, commit: request.commit, mustMatch: mustMatch)
         } catch {
             throw Refused(.conflict, error.sentence)
         }

@@ -10,13 +10,15 @@ package struct DeployTarget: Sendable, Equatable {
         package let sentence: String
     }
 
-    /// What is meant by the names somebody gave; only what the app's pushes could deploy can be asked for.
+    /// What is meant by the names somebody gave.
     ///
     /// - Parameters:
     ///   - branch: without `refs/heads/`; with neither branch nor tag it is the app's first literal one.
     ///   - commit: 40 or 64 hexadecimal digits.
-    package init(of app: App, branch: String?, tag: String?, commit: String?) throws(Refusal) {
+    ///   - mustMatch: whether what no push of the app could deploy is refused.
+    package init(of app: App, branch: String?, tag: String?, commit: String?, mustMatch: Bool = true) throws(Refusal) {
         ref = try Self.ref(of: app, branch: branch, tag: tag)
+        if mustMatch, let reason = Self.mismatch(ref, app) { throw Refusal(sentence: reason) }
         guard let commit else { return }
         guard let id = CommitID(commit) else {
             throw Refusal(
@@ -38,9 +40,12 @@ package struct DeployTarget: Sendable, Equatable {
             throw Refusal(
                 sentence: "\"\(SafeText.shown(name, limit: 200))\" is no name git allows for a \(kind == .tag ? "tag" : "branch")")
         }
-        let somewhere = CommitID(bytes: [UInt8](repeating: 1, count: 20))
-        let failed = Matcher.rules(for: .change(Change(ref: ref, old: nil, new: somewhere)), app: app).first { !$0.passed }
-        if let reason = failed?.reason { throw Refusal(sentence: reason) }
         return ref
+    }
+
+    /// Why no push of it is the app's business.
+    private static func mismatch(_ ref: RefName, _ app: App) -> String? {
+        let somewhere = CommitID(bytes: [UInt8](repeating: 1, count: 20))
+        return Matcher.rules(for: .change(Change(ref: ref, old: nil, new: somewhere)), app: app).first { !$0.passed }?.reason
     }
 }

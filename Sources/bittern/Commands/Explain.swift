@@ -114,6 +114,13 @@ struct Explain: AsyncParsableCommand {
     private static func thenText(_ then: DeliveryReply.Result, _ job: JobReply?) -> String {
         guard let number = then.job else { return "ignored, \(SafeText.shown(then.reason ?? ""))" }
         guard let job else { return "queued as job \(number)" }
-        return "queued as job \(number), which is \(job.state)" + (job.reason.map { ": \(SafeText.shown($0))" } ?? "")
+        let became =
+            switch job.state {
+            case "queued": "still waits"
+            case "running": "still runs"
+            case "succeeded", "failed": job.state
+            case let state: "was \(state)"
+            }
+        return "queued as job \(number), which \(became)" + (job.reason.map { ": \(SafeText.shown($0))" } ?? "")
     }
 }
