@@ -9,7 +9,7 @@ BITTERN := .build/debug/bittern
 BUILD_NEEDS := git pkg-config libsystemd-dev libsqlite3-dev
 DEMO_NEEDS := curl openssl
 BENCH_NEEDS := $(BUILD_NEEDS) python3 webhook wrk
-TEST_NEEDS := $(DEMO_NEEDS) lighttpd lighttpd-mod-openssl openssh-client openssh-server systemd util-linux procps busybox git-lfs mandoc zsh fish strace python3
+TEST_NEEDS := $(DEMO_NEEDS) lighttpd lighttpd-mod-openssl openssh-client openssh-server systemd util-linux procps busybox git-lfs mandoc zsh fish strace python3 tmux
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test torture tsan bench build build-tests man completions needs-build needs-demo needs-test needs-bench format lint clean

@@ -14,6 +14,16 @@ package enum ProcessTable {
         }
     }
 
+    /// How many bytes of memory a process has that no file stands for (proc_pid_status(5), RssAnon).
+    package static func anonymousMemory(of process: Int32) throws -> Int {
+        let text = String(decoding: try readAll("/proc/\(process)/status"), as: UTF8.self)
+        let line = text.split(separator: "\n").first { $0.hasPrefix("RssAnon:") }
+        guard let number = line?.split(whereSeparator: \.isWhitespace).dropFirst().first, let kilobytes = Int(number) else {
+            throw SystemFailure("RssAnon")
+        }
+        return kilobytes << 10
+    }
+
     /// The whole of a file that says its size is 0, as those in /proc do.
     private static func readAll(_ path: String) throws -> Data {
         let file = try FileHandle(forReadingFrom: URL(filePath: path))
