@@ -16,4 +16,9 @@ extension Site {
     func open(_ name: String) throws {
         try Data().write(to: URL(filePath: daemon.setup.path("\(name).open")))
     }
+
+    /// Has the steps that come to this gate wait again.
+    func shut(_ name: String) throws {
+        for file in ["\(name).open", "\(name).begun"] { try FileManager.default.removeItem(atPath: daemon.setup.path(file)) }
+    }
 }
