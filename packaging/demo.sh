@@ -1,6 +1,6 @@
 #!/bin/sh
 # The main job from end to end, in a temporary directory: a real repository, a signed push, a live release.
-# $1 is the bittern to show. KEEP=1 leaves the daemon running and says what to try.
+# $1 is the bittern to show. KEEP=1 leaves the daemon running and says what to try. PORT is where hooks are heard.
 set -eu
 
 bittern=$(realpath "$1")
@@ -35,8 +35,8 @@ git init --quiet --initial-branch=main "$demo/checkout"
 git -C "$demo/checkout" remote add origin "$demo/site.git"
 mkdir "$demo/apps.d"
 (umask 077 && head -c 24 /dev/urandom | base64 >"$demo/hook-secret")
-port=8470
-if curl --silent --max-time 1 --output /dev/null "http://127.0.0.1:$port/"; then port=18470; fi
+port=${PORT:-8470}
+if [ -z "${PORT:-}" ] && curl --silent --max-time 1 --output /dev/null "http://127.0.0.1:$port/"; then port=18470; fi
 cat >"$demo/bittern.yaml" <<YAML
 hooks: {listen: 127.0.0.1:$port}
 control: {socket: $demo/control.sock}
@@ -119,13 +119,17 @@ echo
 
 if [ "${KEEP:-}" = 1 ]; then
     say "The daemon goes on; Ctrl-C ends it. In another terminal:"
-    echo "  export BITTERN_SOCKET=$BITTERN_SOCKET"
-    echo "  $bittern status"
-    echo "  $bittern show 2"
-    echo "  $bittern log 2"
+    echo "  export BITTERN_SOCKET=$BITTERN_SOCKET PATH=$(dirname "$bittern"):\$PATH"
+    echo "  bittern status"
+    echo "  bittern show 2"
+    echo "  bittern log 2"
+    echo "  cd $demo/checkout"
+    echo "  git push origin main        # after a change of page.html and a commit; no forge tells of it, so:"
+    echo "  bittern simulate push site"
     echo "  tail -f $demo/daemon.log"
+    echo "What there is besides: bittern --help, and \"Day to day\" in README.md."
     # Ending it is what was announced, and no failure.
-    trap 'exit 0' INT TERM
+    trap 'echo; exit 0' INT TERM
     wait "$daemon" || true
 fi
 say "Done."
