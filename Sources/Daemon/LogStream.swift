@@ -10,7 +10,7 @@ struct LogStream: Sendable {
     /// How often a file that is being written is looked at again while somebody follows. The writer may be another process, so
     /// there is nobody who could tell.
     private static let pause: Duration = .milliseconds(100)
-    private static let chunk = 65536
+    private static let chunk = 16384
 
     let ledger: Ledger
     let state: StateDirectory

@@ -99,7 +99,8 @@ struct AccessTests {
             try await site.openToSomebody()
             #expect(try await site.somebody(["hold", "shop", "--reason", "a freeze"]).status == 0)
             #expect(try await site.daemon.json("status")["apps"][0]["hold"]["by"].string == Somebody.user)
-            #expect(try await site.daemon.run("status").output.contains("shop is held by nobody: a freeze; bittern resume shop"))
+            #expect(
+                try await site.daemon.run("status").output.contains("shop is held by nobody: a freeze\n  bittern resume shop lets it go"))
             let job = try await site.push(["a": "1"]).job
             #expect(try await site.somebody(["cancel", "\(job)"]).status == 0)
             #expect(try await site.runToEnd(job).reason == "cancelled by nobody while it was queued")

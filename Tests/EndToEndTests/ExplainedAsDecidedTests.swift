@@ -15,7 +15,9 @@ import Testing
             credentials: ["hook": hookSecret, "own": Crowd.ownSecret]
         ) { daemon in
             var answers: [String: Answer] = [:]
-            for delivery in recorded.map(Self.delivery) + (0..<300).map({ _ in crowd.next() }) {
+            // Each tenth of them twice in a row, because chance alone repeats too few.
+            let pushes = (0..<300).map { _ in crowd.next() }.enumerated().flatMap { $0.isMultiple(of: 10) ? [$1, $1] : [$1] }
+            for delivery in recorded.map(Self.delivery) + pushes {
                 let answer = try await daemon.send(delivery.delivery(), to: delivery.path)
                 // Those that are refused decide nothing.
                 if let id = answer.delivery { answers[id] = answer }

@@ -104,7 +104,7 @@ private struct Placeholders {
             .replacing(/\b([0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{12})\b/, with: "HASH")
             .replacing(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/, with: "TIME")
             .replacing(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/, with: "YYYY-MM-DD HH:MM:SS UTC")
-            .replacing(/\b\d+\.\d{3}s/, with: "0.000s")
+            .replacing(/\b\d+ ms|\b\d+\.\d s/, with: "DURATION")
             .replacing(/"usual_ms": \d+/, with: "\"usual_ms\": NUMBER")
             .replacing(/content-length: \d+/, with: "content-length: NUMBER")
             .replacing(/bittern \d+\.\d+\.\d+/, with: "bittern VERSION")

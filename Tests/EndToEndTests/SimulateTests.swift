@@ -124,12 +124,22 @@ import Testing
         }
     }
 
-    @Test("a branch that is not deployed, not there or no name, and a commit that is none, are refused with a sentence")
+    @Test("a branch that the app does not deploy is told of all the same, and its answer says why nothing comes of it")
+    func ignored() async throws {
+        try await withSite { site in
+            try await site.origin.commit(files: ["a": "1"])
+            try await site.origin.commit(files: ["a": "2"], on: "develop")
+            let delivery = try await site.daemon.json("simulate", "push", "shop", "--branch", "develop")
+            #expect(delivery["answer"] == 200)
+            #expect(delivery["results"][0]["reason"] == "branch develop does not match main")
+        }
+    }
+
+    @Test("a branch that is not there or no name, and a commit that is none, are refused with a sentence")
     func refused() async throws {
         try await withSite(app: "branches: [main, gone]\n") { site in
             try await site.origin.commit(files: ["a": "1"])
             let cases = [
-                (["--branch", "develop"], "branch develop does not match main, gone"),
                 (["--branch", "gone"], "acme/shop has no refs/heads/gone"),
                 (["--branch", "a..b"], "\"a..b\" is no name git allows for a branch"), (["--commit", "b"], "\"b\" is not a whole commit"),
             ]

@@ -118,24 +118,26 @@ import Testing
                 [try BitternBinary.path(), "status", "--watch", "--socket", site.daemon.setup.controlSocket],
                 output: site.daemon.setup.path("watched"), error: site.daemon.setup.path("watched.err"))
             try await eventually("the first of it") { site.lines("watched").contains { $0.contains("nothing yet") } }
-            try await site.terminal { terminal in
-                let number = try await terminal.begin("bittern status --watch")
-                // A second one beside shows that the clock has gone on, which is no news.
-                try await terminal.waitFor("the clock") { Self.upSeconds(in: $0) >= 3 }
-                let before = try await terminal.screen
-                try await terminal.waitFor("the clock go on") { Self.upSeconds(in: $0) >= Self.upSeconds(in: before) + 2 }
-                #expect(site.lines("watched").filter { $0.hasPrefix("bittern ") }.count == 1)
-                _ = try await site.push(["a": "1"])
-                try await eventually("the news") { site.lines("watched").contains { $0.contains("build-1") } }
-                try await terminal.press(.ctrlC)
-                _ = try await terminal.answer(number)
-            }
+            try await site.terminal { try await Self.seeNewsLate(in: $0, of: site) }
             watching.send(signal: SIGINT)
             #expect(try await watching.waitForExit() == 0)
             #expect(try !site.read("watched").contains("\u{1B}"))
             try site.open("g")
             _ = try await site.runToEnd(1)
         }
+    }
+
+    /// A second one at a terminal shows that the clock has gone on, which is no news.
+    private static func seeNewsLate(in terminal: TerminalScreen, of site: Site) async throws {
+        let number = try await terminal.begin("bittern status --watch")
+        try await terminal.waitFor("the clock") { upSeconds(in: $0) >= 3 }
+        let later = upSeconds(in: try await terminal.screen) + 2
+        try await terminal.waitFor("the clock go on") { upSeconds(in: $0) >= later }
+        #expect(site.lines("watched").filter { $0.hasPrefix("bittern ") }.count == 1)
+        _ = try await site.push(["a": "1"])
+        try await eventually("the news") { site.lines("watched").contains { $0.contains("build-1") } }
+        try await terminal.press(.ctrlC)
+        _ = try await terminal.answer(number)
     }
 
     @Test("tables are broken at words to fit a terminal, below their own column")
