@@ -65,6 +65,7 @@ package struct Doctor: Sendable {
         }
         guard let inside else { return findings }
         for door in inside.hooks { findings.append(Diagnosis.hooks(door.name, await door.ask())) }
+        if let configuration { findings += await live(inside.ledger, of: configuration) }
         findings += serviceManager
         if let configuration {
             findings.append(await database(inside.ledger, at: StateDirectory(path: configuration.stateDirectory).ledger))
@@ -139,6 +140,17 @@ package struct Doctor: Sendable {
         let findings = await RepositoryQuestion.ask(questions, GitMirrors(state: StateDirectory(path: scratch)), configuration.environment)
         try? FileSystem.removeTree(scratch)  // it is for this user alone, and what clears /tmp comes by
         return findings
+    }
+
+    /// A ledger that cannot be read has a finding of its own.
+    private func live(_ ledger: Ledger, of configuration: Configuration) async -> [Finding] {
+        let live = (try? await ledger.liveReleases()) ?? [:]
+        return configuration.apps.compactMap { app in
+            live[app.name].map {
+                Diagnosis.live(
+                    $0, isThere: FileSystem.isDirectory($0.path), link: FileSystem.target(ofLink: app.root + "/current"))
+            }
+        }
     }
 
     private var serviceManager: [Finding] {

@@ -11,20 +11,22 @@ struct Door: Sendable {
     let matcher: Matcher
     let verified: VerifiedSecrets
 
-    init(account: Account, app: String?, provider: any Provider, matcher: Matcher) {
+    /// - Parameter old: the hook of that path before a reload.
+    init(account: Account, app: String?, provider: any Provider, matcher: Matcher, keeping old: Door?) {
         self.account = account
         self.app = app
         self.provider = provider
         self.matcher = matcher
-        verified = VerifiedSecrets(count: account.hookSecrets.count)
+        let isSame = old?.account.hookSecrets == account.hookSecrets
+        verified = old.flatMap { isSame ? $0.verified : nil } ?? VerifiedSecrets(count: account.hookSecrets.count)
     }
 
     /// As it is written behind `/hooks/`.
     var path: String { account.name + (app.map { "/\($0)" } ?? "") }
 }
 
-/// When each secret of a hook last proved a delivery, so that whoever rotates them knows when the old one may go. It begins anew when
-/// the configuration is read.
+/// When each secret of a hook last proved a delivery, so that whoever rotates them knows when the old one may go. It begins anew with
+/// the daemon, and when the secrets are others.
 final class VerifiedSecrets: Sendable {
     private let moments: Mutex<[Timestamp?]>
 
@@ -44,18 +46,19 @@ final class VerifiedSecrets: Sendable {
 struct Doors: Sendable {
     private var doors: [String: Door] = [:]
 
-    init(_ configuration: Configuration) {
+    init(_ configuration: Configuration, keeping old: Doors? = nil) {
         for account in configuration.accounts.values {
             guard let provider = provider(for: account.kind) else { continue }
             let apps = configuration.apps.filter { $0.account == account.name }
             doors[account.name] = Door(
-                account: account, app: nil, provider: provider, matcher: Matcher(apps: apps.filter { $0.hookSecrets == nil }))
+                account: account, app: nil, provider: provider, matcher: Matcher(apps: apps.filter { $0.hookSecrets == nil }),
+                keeping: old?[account.name])
             for app in apps {
                 guard let secrets = app.hookSecrets else { continue }
                 var own = account
                 own.hookSecrets = secrets
                 doors["\(account.name)/\(app.name)"] = Door(
-                    account: own, app: app.name, provider: provider, matcher: Matcher(apps: [app]))
+                    account: own, app: app.name, provider: provider, matcher: Matcher(apps: [app]), keeping: old?[account.name, app.name])
             }
         }
     }

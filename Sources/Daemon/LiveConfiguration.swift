@@ -11,9 +11,9 @@ final class LiveConfiguration: Sendable {
         /// Those whose newer push takes the place of what runs.
         let impatientApps: Set<String>
 
-        init(_ configuration: Configuration) {
+        init(_ configuration: Configuration, keeping old: Doors? = nil) {
             self.configuration = configuration
-            doors = Doors(configuration)
+            doors = Doors(configuration, keeping: old)
             trustedProxies = Set(configuration.hooks.trustedProxies)
             impatientApps = Set(configuration.apps.filter(\.cancelRunning).map(\.name))
         }
@@ -30,7 +30,6 @@ final class LiveConfiguration: Sendable {
     var current: Configuration { inForce.configuration }
 
     func replace(with configuration: Configuration) {
-        let new = InForce(configuration)
-        state.withLock { $0 = new }
+        state.withLock { $0 = InForce(configuration, keeping: $0.doors) }
     }
 }

@@ -29,7 +29,24 @@ struct Recovery: Sendable {
                 reporter.jobRecovered(job, leftovers: leftovers, end)
             }
         }
+        try await forgetLostReleases()
         mirrors.removeStaleLocks()
+    }
+
+    /// A ledger that came from another server, or a root that was lost, names releases nobody can go back to any more.
+    private func forgetLostReleases() async throws {
+        for app in configuration.apps {
+            for release in try await ledger.releases(of: app.name) where !FileSystem.isDirectory(release.path) {
+                switch release.state {
+                case .live: reporter.liveReleaseLost(release)
+                case .good, .failed:
+                    guard try await ledger.giveUpRelease(release.id, at: clock.now) else { continue }
+                    try await ledger.releaseRemoved(release.id)
+                    reporter.releaseLost(release)
+                case .building: continue
+                }
+            }
+        }
     }
 
     private func endLeftovers(of job: Job, _ release: Release?) async -> Int {

@@ -196,6 +196,18 @@ struct Reporter: Sendable {
         logger.info("\(release.app): release \(release.id) was removed", metadata: ["app": .string(release.app)])
     }
 
+    func releaseLost(_ release: Release) {
+        logger.warning(
+            "\(release.app): release \(release.id) is not on the disk and is forgotten: \(release.path)",
+            metadata: ["app": .string(release.app)])
+    }
+
+    func liveReleaseLost(_ release: Release) {
+        logger.error(
+            "\(release.app): the live release \(release.id) is not on the disk; bittern deploy --all builds it anew: \(release.path)",
+            metadata: ["app": .string(release.app)])
+    }
+
     func choreFailed(_ job: Job, _ sentence: String) {
         logger.warning("after job \(job.id) of \(job.app): \(sentence)", metadata: Self.fields(of: job))
     }

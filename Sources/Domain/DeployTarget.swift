@@ -46,6 +46,7 @@ package struct DeployTarget: Sendable, Equatable {
     /// Why no push of it is the app's business.
     private static func mismatch(_ ref: RefName, _ app: App) -> String? {
         let somewhere = CommitID(bytes: [UInt8](repeating: 1, count: 20))
-        return Matcher.rules(for: .change(Change(ref: ref, old: nil, new: somewhere)), app: app).first { !$0.passed }?.reason
+        let failed = Matcher.rules(for: .change(Change(ref: ref, old: nil, new: somewhere)), app: app).first { !$0.passed }
+        return failed?.reason.map { "\($0); let it in with `branches` or `tags` in the app's file first" }
     }
 }

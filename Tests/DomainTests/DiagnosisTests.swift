@@ -15,6 +15,18 @@ import Testing
         #expect(unset.level == .problem && unset.sentence.contains("1970-01-01"))
     }
 
+    @Test("a live release must be on the disk, and current lead to it")
+    func live() throws {
+        let release = Release(
+            app: "shop", id: 7, commit: try #require(CommitID(String(repeating: "a", count: 40))), path: "/srv/shop/releases/7-aaaaaaa",
+            state: .live, createdAt: now)
+        #expect(Diagnosis.live(release, isThere: true, link: "releases/7-aaaaaaa").level == .ok)
+        for (isThere, link) in [(false, "releases/7-aaaaaaa"), (true, "releases/6-bbbbbbb"), (true, nil)] {
+            let finding = Diagnosis.live(release, isThere: isThere, link: link)
+            #expect(finding.level == .problem && finding.remedy?.contains(" shop ") == true, "\(finding)")
+        }
+    }
+
     @Test(
         "a disk is full below min_free, and nearly so below twice that",
         arguments: [

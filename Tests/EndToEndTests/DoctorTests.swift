@@ -17,7 +17,8 @@ import Testing
             #expect(Set(findings.of("warning").map(\.subject)).isSubset(of: ["clock", "systemd"]), "\(findings.of("warning"))")
             let subjects = Set(findings.all.map(\.subject))
             let wanted: Set = [
-                "daemon", "configuration", "permissions", "root of shop", "clock", "disk", "git", "repository of shop", "hooks", "systemd",
+                "daemon", "configuration", "permissions", "root of shop", "live release of shop", "clock", "disk", "git",
+                "repository of shop", "hooks", "systemd",
                 "database",
             ]
             #expect(subjects == wanted)

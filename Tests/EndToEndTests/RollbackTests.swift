@@ -132,4 +132,24 @@ import Testing
             return isMade
         }
     }
+
+    @Test("a release whose directory is lost is forgotten at the next start, and nobody is taken back to it")
+    func lost() async throws {
+        try await withSite(app: "build: [\"cat a > made\"]\n") { site in
+            var jobs: [Int] = []
+            for text in ["1", "2", "3"] {
+                jobs.append(try await site.push(["a": text]).job)
+                _ = try await site.runToEnd(jobs[jobs.count - 1])
+            }
+            let releases = try await site.daemon.json("releases", "shop").array
+            try await site.daemon.terminate()
+            let path = try #require(releases.first { $0["id"].int == jobs[1] }?["path"].string)
+            try FileManager.default.removeItem(atPath: path)
+            try await site.daemon.start()
+            #expect(try await site.daemon.json("releases", "shop").array.map { $0["id"].int } == [jobs[2], jobs[0]])
+            #expect(site.daemon.standardError.contains("release \(jobs[1]) is not on the disk and is forgotten"))
+            #expect(try await site.daemon.run("rollback", "shop", "--wait").status == 0)
+            #expect(try site.live("made") == "1")
+        }
+    }
 }

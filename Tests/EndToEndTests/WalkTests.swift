@@ -44,7 +44,9 @@ import Testing
     private func holdsOverAWeekend(_ terminal: TerminalScreen) async throws {
         try await terminal.sees("bittern help hold", [#""Mon 08:00""#, "--reason"])
         let held = try await terminal.sees(#"bittern hold site --until "Mon 08:00" --reason "nobody is in""#)
-        let day = try #require(held.text.wholeMatch(of: /site is held until (\d+-\d\d-\d\d) 08:00:00 UTC\./), "\(held)").output.1
+        let day = try #require(
+            held.text.wholeMatch(of: /site is held until (\d+-\d\d-\d\d) 08:00:00 UTC; bittern resume site lets it go\./), "\(held)"
+        ).output.1
         var calendar = Calendar(identifier: .gregorian)
         calendar.timeZone = .gmt
         #expect(calendar.component(.weekday, from: try Date("\(day)T08:00:00Z", strategy: .iso8601)) == 2)

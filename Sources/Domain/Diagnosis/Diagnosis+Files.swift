@@ -88,6 +88,24 @@ extension Diagnosis {
         return Finding(.ok, permissions, "\(path) is for its owner and group (\(facts.octal))")
     }
 
+    /// What is live, by the ledger and by the link that says so to everybody else.
+    ///
+    /// - Parameter link: where `ROOT/current` leads; nil: it is not there.
+    package static func live(_ release: Release, isThere: Bool, link: String?) -> Finding {
+        let subject = "live release of \(release.app)"
+        guard isThere else {
+            return Finding(
+                .problem, subject, "release \(release.id) is not on the disk: \(release.path)",
+                remedy: "bittern deploy \(release.app) --commit \(release.commit.hex), or bittern deploy --all for every app")
+        }
+        guard let link, release.path.hasSuffix("/" + link) else {
+            return Finding(
+                .problem, subject, "current leads to \(link ?? "nothing"), and release \(release.id) should be live",
+                remedy: "bittern rollback \(release.app) \(release.id)")
+        }
+        return Finding(.ok, subject, "current leads to release \(release.id)")
+    }
+
     /// - Parameters:
     ///   - facts: of the root, or where it is not there yet of the nearest directory above it.
     ///   - isWritable: whether the daemon may write there; nil: whoever asks is not the daemon and cannot tell.

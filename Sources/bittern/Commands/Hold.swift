@@ -26,7 +26,8 @@ struct Hold: AsyncParsableCommand {
             return time.rfc3339
         }
         try await options.order(.hold(app: named.app, HoldRequest(until: end, reason: reason)), as: HoldReply.self) { hold in
-            "\(hold.app) is held" + (hold.until.map { " until \(Terminal.localTime($0))" } ?? "; bittern resume \(hold.app) lets it go")
+            "\(hold.app) is held" + (hold.until.map { " until \(Terminal.localTime($0))" } ?? "")
+                + "; bittern resume \(hold.app) lets it go"
                 + "."
         }
     }

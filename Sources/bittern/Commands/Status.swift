@@ -83,8 +83,9 @@ struct Status: AsyncParsableCommand {
 
     private static func lastJob(_ app: StatusReply.AppStatus, _ now: Timestamp?, _ tellsTimes: Bool) -> String {
         guard let job = app.last_job else { return "none yet" }
-        guard tellsTimes, let end = job.finished_at else { return "\(job.id) \(job.state)" }
-        return "\(job.id) \(job.state) \(Age.text(since: end, now)) ago"
+        let what = "\(job.id)\(job.cause == "rollback" ? " rollback" : "") \(job.state)"
+        guard tellsTimes, let end = job.finished_at else { return what }
+        return "\(what) \(Age.text(since: end, now)) ago"
     }
 
     private static func held(_ hold: HoldReply) -> String {
