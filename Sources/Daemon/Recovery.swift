@@ -33,10 +33,11 @@ struct Recovery: Sendable {
         mirrors.removeStaleLocks()
     }
 
-    /// A ledger that came from another server, or a root that was lost, names releases nobody can go back to any more.
+    /// A ledger that came from another server, or a root that was lost, names releases nobody can go back to any more. Directories elsewhere are left
+    /// alone.
     private func forgetLostReleases() async throws {
         for app in configuration.apps {
-            for release in try await ledger.releases(of: app.name) where !FileSystem.isDirectory(release.path) {
+            for release in try await ledger.releases(of: app.name) where !ReleaseDirectory(root: app.root, path: release.path).exists {
                 switch release.state {
                 case .live: reporter.liveReleaseLost(release)
                 case .good, .failed:

@@ -204,11 +204,15 @@ actor Worker {
         await trying(order) {
             let releases = try await self.ledger.releases(of: order.app.name)
             let needed = try await self.ledger.neededReleases(of: order.app.name)
+            let isThere = { (release: Release) in ReleaseDirectory(root: order.app.root, path: release.path).exists }
             // What was live on another server, or was removed by hand, is no release to go back to.
-            let lost = releases.filter { $0.state != .building && !FileSystem.isDirectory($0.path) }
-            for release in lost + ReleaseRetention.removable(releases, keep: order.app.releases.keep, needed: needed) {
-                // What lies elsewhere belongs to a root that is no longer this app's.
-                guard release.path.hasPrefix(order.app.root + "/releases/"), !Task.isCancelled else { continue }
+            for release in releases where release.state != .building && !isThere(release) && !Task.isCancelled {
+                guard try await self.ledger.giveUpRelease(release.id, at: self.clock.now) else { continue }
+                try await self.ledger.releaseRemoved(release.id)
+                self.reporter.releaseLost(release)
+            }
+            for release in ReleaseRetention.removable(releases, keep: order.app.releases.keep, needed: needed) where isThere(release) {
+                guard !Task.isCancelled else { return }
                 // First nobody may want it any more; somebody may have asked for it meanwhile.
                 guard try await self.ledger.giveUpRelease(release.id, at: self.clock.now) else { continue }
                 await self.trying(order) {

@@ -32,6 +32,9 @@ package struct ReleaseDirectory: Sendable, Equatable {
         try FileSystem.writeFile(commit.hex + "\n", named: "REVISION", in: path, mode: 0o666 & ~UInt32(umask))
     }
 
+    /// Whether it is on the disk, below this root: one of another root is none of the app's any more.
+    package var exists: Bool { path.hasPrefix(root + "/releases/") && FileSystem.isDirectory(path) }
+
     /// Whether `current` points here.
     package var isLive: Bool { FileSystem.target(ofLink: root + "/current") == linkTarget }
 
