@@ -148,7 +148,8 @@ package struct Doctor: Sendable {
         return configuration.apps.compactMap { app in
             live[app.name].map {
                 Diagnosis.live(
-                    $0, isThere: ReleaseDirectory(root: app.root, path: $0.path).exists, link: FileSystem.target(ofLink: app.root + "/current"))
+                    $0, isThere: ReleaseDirectory(root: app.root, path: $0.path).exists,
+                    link: FileSystem.target(ofLink: app.root + "/current"))
             }
         }
     }
