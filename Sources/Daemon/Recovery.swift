@@ -36,7 +36,8 @@ struct Recovery: Sendable {
     /// A ledger that came from another server, or a root that was lost, names releases nobody can go back to any more. Directories elsewhere are left
     /// alone.
     private func forgetLostReleases() async throws {
-        for app in configuration.apps {
+        // A root that is not mounted yet has lost nothing.
+        for app in configuration.apps where FileSystem.isDirectory(app.root + "/releases") {
             for release in try await ledger.releases(of: app.name) where !ReleaseDirectory(root: app.root, path: release.path).exists {
                 switch release.state {
                 case .live: reporter.liveReleaseLost(release)
