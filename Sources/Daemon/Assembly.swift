@@ -97,7 +97,15 @@ package struct Assembly: Sendable {
         let janitor = Janitor(
             retention: { live.current.retention }, ledger: ledger, state: state, reporter: reporter, clock: clock,
             patience: Self.janitorPatience)
-        try await serve(hooks + control, dispatcher, [janitor, notices, HangUpListener(reload: reload)], herald)
+        #if DEBUG
+            Freeze.whenAsked(ledger: ledger, dispatcher: dispatcher)
+        #endif
+        let watchdog = watchdogInterval().map {
+            Watchdog(interval: $0, parts: Self.parts(ledger, dispatcher, doors), notifier: notifier, reporter: reporter)
+        }
+        // Stopped last: what drains is alive.
+        try await serve(
+            [watchdog].compactMap(\.self), hooks + control, dispatcher, [janitor, notices, HangUpListener(reload: reload)], herald)
         await refusals.writeDown()
         try ledger.close()
         reporter.stopped()
@@ -108,12 +116,12 @@ package struct Assembly: Sendable {
     /// Services are stopped in the reverse of their order: the dispatcher first, and the listeners, which go on accepting, when it
     /// is done.
     private func serve(
-        _ listeners: [any Listener], _ dispatcher: Dispatcher, _ others: [any Service], _ herald: Herald
+        _ first: [any Service], _ listeners: [any Listener], _ dispatcher: Dispatcher, _ others: [any Service], _ herald: Herald
     ) async throws {
         var quiet = logger
         quiet.logLevel = .critical
         let services: [any Service] =
-            listeners + others + [dispatcher, herald]
+            first + listeners + others + [dispatcher, herald]
         let group = ServiceGroup(
             configuration: .init(
                 services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
@@ -129,6 +137,18 @@ package struct Assembly: Sendable {
         }
         try await group.run()
         listening.cancel()
+    }
+
+    /// Without each of these the daemon would only seem to be alive.
+    private static func parts(_ ledger: Ledger, _ dispatcher: Dispatcher, _ doors: [HooksDoor]) -> [Watchdog.Part] {
+        let listeners = doors.map { door in
+            // Any answer will do: whether all is well with the ledger is asked beside it.
+            Watchdog.Part(name: "the listener \(door.name)") { if case .status = await door.ask() { true } else { false } }
+        }
+        return [
+            Watchdog.Part(name: "the ledger's writer") { await ledger.answers() },
+            Watchdog.Part(name: "the dispatcher") { await dispatcher.tick() },
+        ] + listeners
     }
 
     private func dispatcher(

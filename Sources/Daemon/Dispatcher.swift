@@ -177,6 +177,16 @@ actor Dispatcher: Service {
         return await workers[place.worker].cancel(job: job, by: requester)
     }
 
+    /// Answers as soon as it is its turn: whoever waits for that knows that the dispatcher does not stand still.
+    func tick() -> Bool { true }
+
+    #if DEBUG
+        /// Stops it for good, for tests of those who must notice.
+        func freeze() {
+            Freeze.standStill()
+        }
+    #endif
+
     /// A push queued jobs; those of apps that want it so take the place of what runs.
     nonisolated func accepted(_ delivery: AcceptedDelivery) {
         let impatientApps = live.inForce.impatientApps

@@ -31,6 +31,11 @@ struct Reporter: Sendable {
         logger.notice("stopped")
     }
 
+    /// A self-check found a part that stands still; the service manager is told nothing until it answers.
+    func partIsSilent(_ part: String) {
+        logger.critical("\(part) does not answer; without it the service manager is not told that the daemon is alive")
+    }
+
     func problem(_ sentence: String) {
         logger.warning("\(sentence)")
     }

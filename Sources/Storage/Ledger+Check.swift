@@ -1,6 +1,16 @@
 import GRDB
+import Glibc
 
 extension Ledger {
+    #if DEBUG
+        /// Stops the connection that writes for good, for tests of those who must notice.
+        package func freeze() {
+            pool.asyncWriteWithoutTransaction { _ in
+                while true { sleep(3600) }
+            }
+        }
+    #endif
+
     /// Whether the connection that writes is free to answer and can read; nothing is written.
     package func answers() async -> Bool {
         do {

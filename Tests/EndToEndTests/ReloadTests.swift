@@ -94,7 +94,7 @@ import Testing
         }
     }
 
-    @Test("deliveries that come in all the while, over connections that stay open, are all taken", .timeLimit(.minutes(3)))
+    @Test("deliveries that come in all the while, over connections that stay open, are all taken")
     func storm() async throws {
         try await withSite(config: "workers: 0\n") { site in
             let storm = Storm()

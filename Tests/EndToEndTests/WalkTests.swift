@@ -5,8 +5,7 @@ import Testing
 /// What somebody does in the first days, who has only the README and `--help`: at a terminal, with what the screen named before.
 @Suite(.fewAtOnce) struct WalkTests {
     @Test(
-        "install the demo, break a build and see why, roll back, hold over a weekend, and find out why a push was ignored",
-        .timeLimit(.minutes(5)))
+        "install the demo, break a build and see why, roll back, hold over a weekend, and find out why a push was ignored")
     func walk() async throws {
         try await Self.withDemo { terminal in
             try await terminal.sees("bittern status", ["APP", "Hello again (release 2)", "2 succeeded"])
@@ -78,7 +77,7 @@ import Testing
 
     @Test(
         "give a colleague access: one deploys, one only looks, and a stranger is told what to do",
-        .enabled("becoming other users takes root, and a bittern they may run") { try await Self.canBeOthers() }, .timeLimit(.minutes(5)))
+        .enabled("becoming other users takes root, and a bittern they may run") { try await Self.canBeOthers() })
     func colleague() async throws {
         try await withSite { site in
             _ = try await site.deploy(["a": "1"])
