@@ -12,8 +12,8 @@ package enum ControlPath: Sendable, Equatable {
     /// What is kept of an app.
     case releases(app: String)
     case deliveries(limit: Int)
-    /// The verified ones that came since a moment, in milliseconds since 1970, the newest first.
-    case deliveriesSince(Timestamp)
+    /// The verified ones that came since a moment, the newest first; a page of them, of those before a number.
+    case deliveriesSince(Timestamp, before: Int64?)
     case delivery(Int64)
     /// What the delivery would mean now.
     case explanation(delivery: Int64)
@@ -35,7 +35,8 @@ package enum ControlPath: Sendable, Equatable {
             "/jobs?limit=\(limit)" + (app.map { "&app=\($0)" } ?? "") + (state.map { "&state=\($0.rawValue)" } ?? "")
         case .job(let id): "/jobs/\(id)"
         case .deliveries(let limit): "/deliveries?limit=\(limit)"
-        case .deliveriesSince(let moment): "/deliveries?since=\(moment.milliseconds)"
+        case .deliveriesSince(let moment, let before):
+            "/deliveries?since=\(moment.milliseconds)" + (before.map { "&before=\($0)" } ?? "")
         case .delivery(let id): "/deliveries/\(id)"
         case .explanation(let id): "/deliveries/\(id)/explanation"
         case .backup: "/backup"

@@ -80,7 +80,7 @@ package struct Assembly: Sendable {
         let certificate = try configuration.hooks.tls.map(ServerCertificate.init)
         let reload = Reload(
             source: source, live: live, certificate: certificate, reporter: reporter, notifier: notifier, board: board,
-            changed: { dispatcher.wake() })
+            changed: { await dispatcher.abandonUnknown() })
         let intake = Intake(live: live, ledger: ledger, refusals: refusals, reporter: reporter, clock: clock) { dispatcher.accepted($0) }
 
         let hooks = try await hooksListeners(inherited.hooks, intake, HealthCheck(ledger: ledger, clock: clock), certificate)

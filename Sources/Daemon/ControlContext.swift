@@ -66,7 +66,7 @@ extension Requester {
     private static func name(ofGroup number: gid_t) -> String? {
         var entry = group()
         var found: UnsafeMutablePointer<group>?
-        var buffer = [CChar](repeating: 0, count: 65536)
+        var buffer = [CChar](repeating: 0, count: 1 << 20)
         getgrgid_r(number, &entry, &buffer, buffer.count, &found)
         return found.flatMap { $0.pointee.gr_name }.map { String(cString: $0) }
     }

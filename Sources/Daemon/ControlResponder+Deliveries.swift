@@ -5,8 +5,8 @@ import Storage
 
 /// The ledger of webhooks: looked at, explained, and run through matching again.
 extension ControlResponder {
-    /// No more are compared with another configuration at once.
-    private static let comparedLimit = 100_000
+    /// How many of those that are compared with another configuration are told at once.
+    private static let page = 1000
 
     func addDeliveries(to router: Router<ControlContext>) {
         router.get("/deliveries") { request, _ in
@@ -15,8 +15,9 @@ extension ControlResponder {
                 return try Self.reply(try await ledger.deliveries(limit: Self.limit(query)).map(DeliveryReply.init))
             }
             let moment = Timestamp(milliseconds: since)
-            return try Self.reply(
-                try await ledger.verifiedDeliveries(since: moment, limit: Self.comparedLimit).map(DeliveryReply.init))
+            let page = try await ledger.verifiedDeliveries(
+                since: moment, before: query["before"].flatMap { Int64($0) }, limit: Self.page)
+            return try Self.reply(page.map(DeliveryReply.init))
         }
         router.get("/deliveries/:id") { _, context in try Self.reply(DeliveryReply(try await delivery(context))) }
         router.get("/deliveries/:id/explanation") { _, context in try Self.reply(try await explain(delivery(context))) }

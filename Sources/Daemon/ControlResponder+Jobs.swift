@@ -17,7 +17,7 @@ extension ControlResponder {
         }
         router.post("/deploy") { _, context in try await deployAll(by: context.requester) }
         router.post("/apps/:app/simulate") { request, context in
-            try await simulate(app(for: context), Self.body(of: request, as: DeployRequest.self))
+            try await simulate(app(for: context), Self.body(of: request, as: DeployRequest.self), by: context.requester)
         }
     }
 
@@ -100,11 +100,14 @@ extension ControlResponder {
         return try await queue(jobs, as: { $0 })
     }
 
-    private func simulate(_ app: App, _ request: DeployRequest) async throws -> Response {
+    private func simulate(_ app: App, _ request: DeployRequest, by requester: Requester) async throws -> Response {
         // That a push would be ignored is worth a trial, too.
         let (ref, commit) = try await target(of: app, request, mustMatch: false)
+        // Other apps of the repository hear it too.
+        try simulation.listeners(of: app, ref, commit).forEach { try admit(requester, to: self.app($0)) }
         do {
             let id = try await simulation.push(app, ref, commit)
+            reporter.simulated(id, by: requester.name)
             guard let delivery = try await ledger.delivery(id) else { throw Refused(.conflict, "delivery \(id) is gone") }
             return try Self.reply(DeliveryReply(delivery))
         } catch let trouble as Simulation.Trouble {

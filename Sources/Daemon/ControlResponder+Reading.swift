@@ -100,6 +100,14 @@ extension ControlResponder {
     /// The CLI opens the file it is asked to write; here the copy lies in the state directory for as long as it is sent.
     private func backup() async throws -> Response {
         let copy: LedgerCopy
+        // Deliveries need the space more than a copy does.
+        let (size, least) = (try await ledger.size().bytes, configuration.minFree)
+        guard FileSystem.free(at: state.path).map({ $0 - size > least }) ?? true else {
+            throw Refused(
+                .conflict,
+                "there is no space for a copy of \(size >> 20) MB at \(state.path) that leaves min_free, \(least >> 20) MB; free some first"
+            )
+        }
         do {
             copy = try await LedgerCopy(of: ledger, in: state)
         } catch {

@@ -136,8 +136,13 @@ struct ControlResponder: Sendable {
         min(max(query["limit"].flatMap { Int($0) } ?? 20, 1), 10_000)
     }
 
+    /// Thousands of paths to be explained are the longest there is.
+    private static let bodyLimit = 1 << 20
+
     static func body<Value: Decodable>(of request: Request, as type: Value.Type) async throws -> Value {
-        let body = try await request.body.collect(upTo: 65536)
+        guard let body = try? await request.body.collect(upTo: bodyLimit) else {
+            throw Refused(.contentTooLarge, "the request is too long; ask for less at once")
+        }
         do {
             return try ReplyCoding.decode(type, from: Data(body.readableBytesView))
         } catch {

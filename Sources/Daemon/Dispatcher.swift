@@ -20,7 +20,7 @@ actor Dispatcher: Service {
     /// For those who push: with nobody to take a job there is nothing to dispatch, and whoever becomes idle looks for himself.
     private let hasIdle: Atomic<Bool>
     /// The worker of each job that runs.
-    private var running: [Int64: (app: String, worker: Int)] = [:]
+    private var running: [Int64: (app: String, root: String, worker: Int)] = [:]
     private var isStopping = false
     /// Somebody does not want to wait for what runs.
     private var isHurried = false
@@ -69,7 +69,7 @@ actor Dispatcher: Service {
         while !isStopping, let worker = idle.last {
             let claimed: ClaimedJob?
             do {
-                claimed = try await ledger.claim(at: clock.now, except: Set(shortages.keys))
+                claimed = try await ledger.claim(at: clock.now, except: Set(shortages.keys).union(appsInTheWay))
             } catch {
                 reporter.ledgerTrouble("no job could be claimed: \(error)")
                 return wakeLater()
@@ -125,6 +125,29 @@ actor Dispatcher: Service {
         }
     }
 
+    /// Apps whose root somebody works in under another name: a reload may rename an app whose job runs.
+    private var appsInTheWay: [String] {
+        live.current.apps.filter { app in running.values.contains { $0.root == app.root && $0.app != app.name } }.map(\.name)
+    }
+
+    /// Ends what waits for an app that a reload took away: nobody else would ever come to it, where the app is held.
+    func abandonUnknown() async {
+        let known = Set(live.current.apps.map(\.name))
+        do {
+            for job in try await ledger.jobs(app: nil, state: .queued, limit: 10_000) where !known.contains(job.app) {
+                let end = Self.noLongerConfigured(job)
+                if try await ledger.cancelQueued(job: job.id, end, at: clock.now) { reporter.jobEnded(job, end) }
+            }
+        } catch {
+            reporter.ledgerTrouble("\(error)")
+        }
+        wake()
+    }
+
+    private static func noLongerConfigured(_ job: Job) -> JobEnd {
+        JobEnd(.failed, "\(job.app) is no longer configured")
+    }
+
     private func give(_ claimed: ClaimedJob, to worker: Int) async {
         let configuration = live.current
         guard let app = configuration.apps.first(where: { $0.name == claimed.job.app }), let account = configuration.accounts[app.account]
@@ -132,7 +155,7 @@ actor Dispatcher: Service {
             return await abandon(claimed.job)
         }
         idle.removeAll { $0 == worker }
-        running[claimed.job.id] = (app: app.name, worker: worker)
+        running[claimed.job.id] = (app: app.name, root: app.root, worker: worker)
         Task {
             await workers[worker].run(
                 claimed, app, account, environment: configuration.environment, home: state.home(app: app.name))
@@ -154,7 +177,7 @@ actor Dispatcher: Service {
 
     /// The configuration no longer has the job's app.
     private func abandon(_ job: Job) async {
-        let end = JobEnd(.failed, "\(job.app) is no longer configured")
+        let end = Self.noLongerConfigured(job)
         do {
             try await ledger.finish(job: job.id, end, at: clock.now)
             reporter.jobEnded(job, end)

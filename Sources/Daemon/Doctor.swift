@@ -148,7 +148,7 @@ package struct Doctor: Sendable {
         return configuration.apps.compactMap { app in
             live[app.name].map {
                 Diagnosis.live(
-                    $0, isThere: ReleaseDirectory(root: app.root, path: $0.path).exists,
+                    $0, isThere: FileSystem.isDirectory($0.path),
                     link: FileSystem.target(ofLink: app.root + "/current"))
             }
         }

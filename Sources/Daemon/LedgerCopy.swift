@@ -30,6 +30,7 @@ final class LedgerCopy: Sendable {
         var buffer = [UInt8](repeating: 0, count: Self.chunk)
         while true {
             let count = read(descriptor, &buffer, buffer.count)
+            guard count >= 0 else { throw StartError("the copy cannot be read: \(String(cString: strerror(errno)))") }
             guard count > 0 else { return }
             try await write(Array(buffer.prefix(count)))
         }

@@ -47,7 +47,9 @@ actor NoticeDesk: Service {
     private func tell(_ notice: Notice) async {
         let configuration = self.live.current
         guard let app = configuration.apps.first(where: { $0.name == notice.job.app }), let account = configuration.accounts[app.account],
-            app.releases.notices.indices.contains(notice.position)
+            app.releases.notices.indices.contains(notice.position),
+            // A reload may have put another one in its place.
+            app.releases.notices[notice.position].events.contains(notice.event)
         else { return }
         let live = try? await ledger.liveReleases()[app.name]  // unknown: it is told from the root
         let target = live.map { ReleaseTarget(release: $0.id, commit: $0.commit, path: $0.path, ref: nil) }

@@ -36,11 +36,13 @@ struct Recovery: Sendable {
     /// A ledger that came from another server, or a root that was lost, names releases nobody can go back to any more. Directories elsewhere are left
     /// alone.
     private func forgetLostReleases() async throws {
-        // A root that is not mounted yet has lost nothing.
-        for app in configuration.apps where FileSystem.isDirectory(app.root + "/releases") {
-            for release in try await ledger.releases(of: app.name) where !ReleaseDirectory(root: app.root, path: release.path).exists {
+        for app in configuration.apps {
+            for release in try await ledger.releases(of: app.name) {
+                let directory = ReleaseDirectory(root: app.root, path: release.path)
                 switch release.state {
-                case .live: reporter.liveReleaseLost(release)
+                case .live where FileSystem.isMissing(release.path): reporter.liveReleaseLost(release)
+                case .live: continue
+                case _ where !directory.isLost: continue
                 case .good, .failed:
                     guard try await ledger.giveUpRelease(release.id, at: clock.now) else { continue }
                     try await ledger.releaseRemoved(release.id)

@@ -1,4 +1,5 @@
 package import Domain
+import Exec
 import NIOSSL
 import ServiceLifecycle
 import Systemd
@@ -24,6 +25,10 @@ package struct ConfigurationSource: Sendable {
 
 /// Reads the configuration again and puts it in force, whole or not at all. What runs keeps the configuration it began with.
 actor Reload {
+    /// Reading files blocks, and the threads of the pool are for those who answer.
+    private let executor = SerialQueueExecutor(label: "reload")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
     enum Outcome: Sendable {
         case done(ConfigurationDifference, warnings: [String])
         /// The old one stays; every problem as a line of its own.
@@ -36,12 +41,12 @@ actor Reload {
     private let reporter: Reporter
     private let notifier: Notifier
     private let board: StatusBoard
-    private let changed: @Sendable () -> Void
+    private let changed: @Sendable () async -> Void
 
     /// - Parameter changed: called when another configuration is in force.
     init(
         source: ConfigurationSource, live: LiveConfiguration, certificate: ServerCertificate?, reporter: Reporter, notifier: Notifier,
-        board: StatusBoard, changed: @escaping @Sendable () -> Void
+        board: StatusBoard, changed: @escaping @Sendable () async -> Void
     ) {
         self.source = source
         self.live = live
@@ -58,7 +63,7 @@ actor Reload {
         switch outcome {
         case .done(let difference, let warnings):
             reporter.reloaded(difference, warnings: warnings, by: requester)
-            changed()
+            await changed()
         case .refused(let problems):
             reporter.reloadRefused(problems, by: requester)
         }

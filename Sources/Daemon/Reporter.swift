@@ -169,6 +169,14 @@ struct Reporter: Sendable {
         logger.notice("\(app) is no longer held: \(requester) resumed it", metadata: ["app": .string(app)])
     }
 
+    func cachesCleared(app: String, by requester: String) {
+        logger.notice("the caches of \(app) were removed for \(requester)", metadata: ["app": .string(app)])
+    }
+
+    func simulated(_ delivery: Int64, by requester: String) {
+        logger.notice("delivery \(delivery) was simulated for \(requester)", metadata: ["delivery": .string(String(delivery))])
+    }
+
     func jobStarted(_ job: Job) {
         let again = job.attempt > 1 ? ", attempt \(job.attempt)" : ""
         event(.jobStarted, .info, "job \(job.id) of \(job.app) started at \(job.commit.short)\(again)", Self.fields(of: job))

@@ -12,13 +12,26 @@ struct Simulation: Sendable {
         let sentence: String
     }
 
+    /// The names of the apps that would deploy it.
+    func listeners(of app: App, _ ref: RefName, _ commit: CommitID) -> [String] {
+        let pushed = PushedRef.change(Change(ref: ref, old: nil, new: commit))
+        let push = Push(repository: app.repository.description, repositoryID: nil, refs: [pushed])
+        let matches = door(of: app)?.matcher.changes(of: push).flatMap(\.matches) ?? []
+        return matches.filter { $0.decision == .deploy }.compactMap(\.app)
+    }
+
+    /// Where its deliveries come in.
+    private func door(of app: App) -> Door? {
+        let doors = live.inForce.doors
+        return app.hookSecrets == nil ? doors[app.account] : doors[app.account, app.name]
+    }
+
     /// - Returns: the number of the delivery.
     /// - Throws: ``Trouble`` with a sentence for people.
     func push(_ app: App, _ ref: RefName, _ commit: CommitID) async throws -> Int64 {
-        let inForce = live.inForce
-        guard let door = app.hookSecrets == nil ? inForce.doors[app.account] : inForce.doors[app.account, app.name],
-            let secret = door.account.hookSecrets.first
-        else { throw Trouble(sentence: "no hook leads to \(app.name); bittern reload reads the configuration again") }
+        guard let door = door(of: app), let secret = door.account.hookSecrets.first else {
+            throw Trouble(sentence: "no hook leads to \(app.name); bittern reload reads the configuration again")
+        }
         guard let listener = doors.first else { throw Trouble(sentence: "the daemon listens for no hooks") }
         let push = TrialPush(repository: app.repository, ref: ref, commit: commit, requestID: UUID().uuidString.lowercased())
         let delivery = door.provider.delivery(of: push, secret: secret)

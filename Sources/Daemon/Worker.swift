@@ -204,14 +204,15 @@ actor Worker {
         await trying(order) {
             let releases = try await self.ledger.releases(of: order.app.name)
             let needed = try await self.ledger.neededReleases(of: order.app.name)
-            let isThere = { (release: Release) in ReleaseDirectory(root: order.app.root, path: release.path).exists }
+            let directory = { (release: Release) in ReleaseDirectory(root: order.app.root, path: release.path) }
             // What was live on another server, or was removed by hand, is no release to go back to.
-            for release in releases where release.state != .building && !isThere(release) && !Task.isCancelled {
+            for release in releases where end.state == .succeeded && directory(release).isLost && !Task.isCancelled {
                 guard try await self.ledger.giveUpRelease(release.id, at: self.clock.now) else { continue }
                 try await self.ledger.releaseRemoved(release.id)
                 self.reporter.releaseLost(release)
             }
-            for release in ReleaseRetention.removable(releases, keep: order.app.releases.keep, needed: needed) where isThere(release) {
+            for release in ReleaseRetention.removable(releases, keep: order.app.releases.keep, needed: needed)
+            where directory(release).isOurs {
                 guard !Task.isCancelled else { return }
                 // First nobody may want it any more; somebody may have asked for it meanwhile.
                 guard try await self.ledger.giveUpRelease(release.id, at: self.clock.now) else { continue }
@@ -234,9 +235,9 @@ actor Worker {
 
     /// Writes to the ledger until it is written: what happened must be known before anything else happens. A full disk or a busy
     /// database holds the job here; when the daemon stops meanwhile, the next start examines the job anew, and this returns nil.
-    @discardableResult
     ///
     /// - Parameter isAsking: what is written is a question that need not be answered once the job is to stop.
+    @discardableResult
     private func durably<Result: Sendable>(isAsking: Bool = false, _ write: @Sendable () async throws -> Result) async -> Result? {
         var delay: Duration = .milliseconds(100)
         while true {

@@ -39,7 +39,10 @@ package struct WebhookHeaders: Sendable {
 
     private static func provesSomething(_ name: String) -> Bool {
         guard !open.contains(name) else { return false }
-        return ["auth", "cookie", "signature", "token", "secret", "password", "key"].contains { name.contains($0) }
+        return [
+            "auth", "cookie", "signature", "token", "secret", "password", "key", "jwt", "session", "credential", "assertion", "identity",
+            "oidc", "uri", "url",
+        ].contains { name.contains($0) }
     }
 
     /// A field name is a token, so it is ASCII (RFC 9110, 5.1).

@@ -318,6 +318,12 @@ package struct JobEnd: Sendable, Equatable {
         JobEnd(.failed, "\(commit.hex) never appeared on \(SafeText.shown(ref.full))", isVerdict: false, supersededBy: nil)
     }
 
+    /// Somebody named a commit that the ref does not hold, which says nothing of the ref's head.
+    package static func notOn(_ commit: CommitID, _ ref: RefName) -> JobEnd {
+        let sentence = "\(commit.short) is not on \(SafeText.shown(ref.full)) and was never released; name the branch that holds it"
+        return JobEnd(.failed, sentence, isVerdict: false, supersededBy: nil)
+    }
+
     private init(_ state: Job.State, _ reason: String, isVerdict: Bool, supersededBy: Int64?) {
         self.supersededBy = supersededBy
         self.state = state

@@ -116,8 +116,7 @@ package struct OrderRules: Sendable, Equatable {
             return patienceIsOver ? .end(.neverAppeared(commit, on: ref), queueHead: false) : .fetchAgain
         }
         guard fetched.refHoldsCommit || known.wasReleased else {
-            let sentence = "\(commit.short) is not on \(SafeText.shown(ref.full)) and was never released; name the branch that holds it"
-            return .end(JobEnd(.failed, sentence), queueHead: false)
+            return .end(.notOn(commit, ref), queueHead: false)
         }
         return .goOn
     }

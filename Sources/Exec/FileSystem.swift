@@ -34,6 +34,12 @@ package enum FileSystem {
         }
     }
 
+    /// Whether nothing is at `path` for certain, and not only for want of an answer.
+    package static func isMissing(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) != 0 && (errno == ENOENT || errno == ENOTDIR)
+    }
+
     /// Whether `path` is a directory, a link to one not counted.
     package static func isDirectory(_ path: String) -> Bool { kind(of: path) == .directory }
 

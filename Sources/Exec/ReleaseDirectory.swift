@@ -32,8 +32,12 @@ package struct ReleaseDirectory: Sendable, Equatable {
         try FileSystem.writeFile(commit.hex + "\n", named: "REVISION", in: path, mode: 0o666 & ~UInt32(umask))
     }
 
-    /// Whether it is on the disk, below this root: one of another root is none of the app's any more.
-    package var exists: Bool { path.hasPrefix(root + "/releases/") && FileSystem.isDirectory(path) }
+    /// Whether it lies below this root: one of another root is none of the app's any more.
+    package var isOurs: Bool { path.hasPrefix(root + "/releases/") }
+
+    /// Whether its directory is gone for certain, while others of its root are there to be seen: a disk that is not mounted, or does not
+    /// answer, has lost nothing.
+    package var isLost: Bool { isOurs && FileSystem.isDirectory(root + "/current/") && FileSystem.isMissing(path) }
 
     /// Whether `current` points here.
     package var isLive: Bool { FileSystem.target(ofLink: root + "/current") == linkTarget }

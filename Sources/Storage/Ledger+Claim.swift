@@ -35,8 +35,10 @@ extension Ledger {
                 WHERE id = (
                     SELECT id FROM jobs AS waiting
                     WHERE state = 'queued'
-                      -- One at a time per lock; the unique index holds it should this ever be wrong.
-                      AND NOT EXISTS (SELECT 1 FROM jobs WHERE state = 'running' AND lock_name = waiting.lock_name)
+                      -- One at a time per lock; the unique index holds it should this ever be wrong. And one of an app, whose lock
+                      -- may have been another one when the job that runs was queued.
+                      AND NOT EXISTS (
+                          SELECT 1 FROM jobs WHERE state = 'running' AND (lock_name = waiting.lock_name OR app = waiting.app))
                       -- A hold is for pushes; what a person asks for by name runs all the same. And what is live half-way is to be ended.
                       AND ((cause NOT IN ('push', 'catch-up') OR NOT EXISTS (
                               SELECT 1 FROM holds WHERE app = waiting.app AND (until IS NULL OR until > :now)))

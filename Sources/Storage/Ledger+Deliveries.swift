@@ -39,11 +39,15 @@ extension Ledger {
     }
 
     /// Those that were verified and came since then, the newest first.
-    package func verifiedDeliveries(since moment: Timestamp, limit: Int) async throws -> [StoredDelivery] {
+    ///
+    /// - Parameter before: only those with a smaller number.
+    package func verifiedDeliveries(since moment: Timestamp, before: Int64? = nil, limit: Int) async throws -> [StoredDelivery] {
         try await read { database in
             // In the order of arrival, so the first one that is too old ends it.
             var found: [StoredDelivery] = []
-            let rows = try Row.fetchCursor(database, sql: "SELECT * FROM deliveries WHERE verified = 1 ORDER BY id DESC")
+            let rows = try Row.fetchCursor(
+                database, sql: "SELECT * FROM deliveries WHERE verified = 1 AND id < ? ORDER BY id DESC",
+                arguments: [before ?? .max])
             while let row = try rows.next(), let at = row.time("received_at"), at >= moment, found.count < limit {
                 found.append(try Self.stored(row, in: database))
             }

@@ -52,6 +52,16 @@ struct TargetOptions: ParsableArguments {
 
     var request: DeployRequest { DeployRequest(branch: branch, tag: tag, commit: commit) }
 
+    func validate() throws {
+        guard branch == nil || tag == nil else { throw ValidationError("name a branch or a tag, not both") }
+        try Self.check(commit: commit)
+    }
+
+    static func check(commit: String?) throws {
+        guard let commit, CommitID(commit) == nil else { return }
+        throw ValidationError("\"\(SafeText.shown(commit, limit: 80))\" is not a whole commit; give all 40 or 64 digits (git rev-parse)")
+    }
+
     var isEmpty: Bool { branch == nil && tag == nil && commit == nil }
 }
 
@@ -83,6 +93,7 @@ enum Completion {
 
     private static func ask<Reply: Decodable>(_ path: ControlPath, as type: [Reply].Type) async -> [Reply] {
         // A shell that completes shows no errors.
-        (try? await ControlClient(socket: ConnectionOptions.usualPath).get(path, as: type)) ?? []
+        let client = ControlClient(socket: ConnectionOptions.usualPath, patience: .seconds(2))
+        return (try? await client.get(path, as: type)) ?? []
     }
 }

@@ -46,13 +46,16 @@ struct ControlClient {
     private static let replyLimit = 256 << 20
 
     let socket: String
+    private let patience: Duration?
 
     init(_ options: ConnectionOptions) {
         self.init(socket: options.path)
     }
 
-    init(socket: String) {
+    /// - Parameter patience: how long the daemon may take; nil: as long as it likes.
+    init(socket: String, patience: Duration? = nil) {
         self.socket = socket
+        self.patience = patience
     }
 
     /// The reply as the daemon wrote it.
@@ -96,7 +99,8 @@ struct ControlClient {
         configuration.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(configuration: configuration)
         do {
-            let response = try await client.execute(request, deadline: .distantFuture)
+            let response = try await client.execute(
+                request, deadline: patience.map { .now() + .milliseconds($0.wholeMilliseconds) } ?? .distantFuture)
             guard response.status == .ok else {
                 let data = try await response.body.collect(upTo: 1 << 20)
                 let reply = try? ReplyCoding.decode(ErrorReply.self, from: Data(data.readableBytesView))  // no JSON: the code says it

@@ -53,6 +53,17 @@ enum Terminal {
         return lines + [line]
     }
 
+    /// The same for what is of no use unless it is whole.
+    static func writeAll(_ bytes: [UInt8]) throws {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw Failure(.failed, "cannot write to standard output: \(String(cString: strerror(errno)))") }
+            rest = rest.dropFirst(count)
+        }
+    }
+
     /// Draws a text over what is there, as far as the window reaches.
     static func redraw(_ text: String) {
         let (rows, columns) = window ?? (24, 80)

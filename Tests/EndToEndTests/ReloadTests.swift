@@ -147,6 +147,41 @@ import Testing
         }
     }
 
+    @Test("an app whose lock or name changes while its job runs still has one job at a time in its root")
+    func lockAndName() async throws {
+        let build = "build: ['\(Site.gate("g"))']\n"
+        try await withSite(app: build) { site in
+            let first = try await site.push(["a": "1"]).job
+            try await site.reached("g")
+            try site.write(app: "shop", "lock: other\n" + build)
+            #expect(try await site.daemon.run("reload").status == 0)
+            let second = try await site.push(["a": "2"]).job
+            #expect(try await site.daemon.job(second).state == "queued")
+            try FileManager.default.removeItem(atPath: site.daemon.setup.path("apps.d/shop.yaml"))
+            try site.write(app: "store", "root: \(site.root())\n" + build)
+            #expect(try await site.daemon.run("reload").status == 0)
+            let third = try await site.push(["a": "3"]).job
+            #expect(try await site.daemon.job(third).state == "queued")
+            try site.open("g")
+            #expect(try await site.runToEnd(first).state == "succeeded")
+            #expect(try await site.runToEnd(third).state == "succeeded")
+            #expect(try await site.daemon.job(second).reason == "shop is no longer configured")
+            #expect(try site.live("a") == "3")
+        }
+    }
+
+    @Test("what waits for an app that is taken away ends with the reason, also where the app was held")
+    func heldAndGone() async throws {
+        try await withSite(apps: ["blog": "branch: blog\n"]) { site in
+            #expect(try await site.daemon.run("hold", "blog").status == 0)
+            let job = try await site.push(["a": "1"], on: "blog").job
+            try FileManager.default.removeItem(atPath: site.daemon.setup.path("apps.d/blog.yaml"))
+            #expect(try await site.daemon.run("reload").status == 0)
+            let ended = try await site.runToEnd(job)
+            #expect(ended.state == "failed" && ended.reason == "blog is no longer configured", "\(ended)")
+        }
+    }
+
     @Test("a credential that changed counts after a restart, and a reload says so")
     func credential() async throws {
         try await withSite(config: "workers: 0\n") { site in

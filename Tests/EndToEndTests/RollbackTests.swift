@@ -152,4 +152,22 @@ import Testing
             #expect(try site.live("made") == "1")
         }
     }
+
+    @Test("releases of a root that is away for a while are not forgotten")
+    func away() async throws {
+        try await withSite(app: "build: [\"cat a > made\"]\nmax_attempts: 1\n") { site in
+            for text in ["1", "2"] { #expect(try await site.deploy(["a": text]).state == "succeeded") }
+            let root = site.root()
+            try FileManager.default.moveItem(atPath: root, toPath: root + ".away")
+            try await site.daemon.restart()
+            // A job that ends while it is away.
+            let failed = try await site.daemon.run("rollback", "shop", "--wait")
+            #expect(failed.status == 3, "\(failed)")
+            try? FileManager.default.removeItem(atPath: root)  // what the job made there
+            try FileManager.default.moveItem(atPath: root + ".away", toPath: root)
+            #expect(try await site.daemon.json("releases", "shop").array.map { $0["id"].int } == [2, 1])
+            #expect(try await site.daemon.run("rollback", "shop", "--wait").status == 0)
+            #expect(try site.live("made") == "1")
+        }
+    }
 }

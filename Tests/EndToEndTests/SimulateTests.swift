@@ -141,7 +141,7 @@ import Testing
             try await site.origin.commit(files: ["a": "1"])
             let cases = [
                 (["--branch", "gone"], "acme/shop has no refs/heads/gone"),
-                (["--branch", "a..b"], "\"a..b\" is no name git allows for a branch"), (["--commit", "b"], "\"b\" is not a whole commit"),
+                (["--branch", "a..b"], "\"a..b\" is no name git allows for a branch"),
             ]
             for (options, sentence) in cases {
                 let command = [try BitternBinary.path(), "simulate", "push", "shop", "--socket", site.daemon.setup.controlSocket]
@@ -149,6 +149,8 @@ import Testing
                 #expect(result.status == 1 && result.output.isEmpty, "\(result)")
                 #expect(result.error.hasPrefix("bittern: \(sentence)") && result.error.split(separator: "\n").count == 1, "\(result)")
             }
+            let short = try await site.daemon.run("simulate", "push", "shop", "--commit", "b")
+            #expect(short.status == 2 && short.error.contains("\"b\" is not a whole commit"), "\(short)")
             #expect(try await site.daemon.json("deliveries") == [])
         }
     }

@@ -19,8 +19,8 @@ extension Diagnosis {
                 remedy: "timedatectl set-ntp true, or install chrony; in a container see to the host's clock")
         case nil:
             Finding(
-                .warning, subject, "\(now.rfc3339); whether something keeps it right cannot be known here",
-                remedy: "see to the clock of the host this container runs on")
+                .warning, subject, "\(now.rfc3339); whether something keeps it right cannot be known from in here",
+                remedy: "timedatectl says whether the clock is synchronised")
         }
     }
 

@@ -21,7 +21,7 @@ struct Backup: AsyncParsableCommand {
 
     func run() async throws {
         let client = ControlClient(connection)
-        guard file != "-" else { return try await client.stream(.backup) { Terminal.write($0) } }
+        guard file != "-" else { return try await client.stream(.backup) { try Terminal.writeAll($0) } }
         let target = try NewFile(file, replacing: force)
         var size = 0
         do {
@@ -49,12 +49,12 @@ struct NewFile {
     init(_ path: String, replacing replaces: Bool) throws {
         self.path = path
         self.replaces = replaces
-        temporary = path + ".part"
         if !replaces, access(path, F_OK) == 0 { throw Self.isThere(path) }
-        descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard descriptor >= 0 else { throw Self.trouble("cannot write", temporary) }
-        // One that was left by a command that was killed keeps its mode otherwise.
-        fchmod(descriptor, 0o600)
+        // A name nobody can have taken before, and 0600 (mkstemp(3)).
+        var template = Array((path + ".part-XXXXXX").utf8CString)
+        descriptor = mkstemp(&template)
+        temporary = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        guard descriptor >= 0 else { throw Self.trouble("cannot write", path) }
     }
 
     func write(_ bytes: [UInt8]) throws {
@@ -73,10 +73,26 @@ struct NewFile {
         if replaces {
             guard rename(temporary, path) == 0 else { throw Self.trouble("cannot write", path) }
         } else {
-            guard link(temporary, path) == 0 else { throw errno == EEXIST ? Self.isThere(path) : Self.trouble("cannot write", path) }
-            unlink(temporary)
+            try place()
         }
         close(descriptor)
+        // The name is to be on the disk as well.
+        let directory = open(path.contains("/") ? String(path[...(path.lastIndex(of: "/") ?? path.startIndex)]) : ".", O_RDONLY | O_CLOEXEC)
+        if directory >= 0 {
+            fsync(directory)
+            close(directory)
+        }
+    }
+
+    /// Under its name, unless somebody took that meanwhile; some file systems (FAT) have no links to tell by.
+    private func place() throws {
+        if link(temporary, path) == 0 {
+            unlink(temporary)
+        } else if errno == EEXIST || access(path, F_OK) == 0 {
+            throw Self.isThere(path)
+        } else {
+            guard rename(temporary, path) == 0 else { throw Self.trouble("cannot write", path) }
+        }
     }
 
     func discard() {

@@ -42,11 +42,18 @@ struct Check: AsyncParsableCommand {
     }
 
     private func compare(_ configuration: Configuration, since moment: Timestamp) async throws {
-        let deliveries = try await ControlClient(options.connection).get(.deliveriesSince(moment), as: [DeliveryReply].self)
-        let changed = deliveries.flatMap { delivery in VerdictChange.all(in: delivery, under: configuration) }
+        let client = ControlClient(options.connection)
+        var changed: [VerdictChange] = []
+        var count = 0
+        var before: Int64?
+        while case let page = try await client.get(.deliveriesSince(moment, before: before), as: [DeliveryReply].self), let last = page.last
+        {
+            changed += page.flatMap { delivery in VerdictChange.all(in: delivery, under: configuration) }
+            count += page.count
+            before = Int64(last.id)
+        }
         if options.json { return try Terminal.printJSON(changed) }
         guard !changed.isEmpty else {
-            let count = deliveries.count
             return Terminal.print("\(count) deliver\(count == 1 ? "y" : "ies") compared: each would get the verdict it got.")
         }
         var table = Table(["DELIVERY", "APP", "REF", "THEN", "UNDER THIS"])

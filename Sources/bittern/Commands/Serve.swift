@@ -23,6 +23,8 @@ struct Serve: AsyncParsableCommand {
         }
         // Whoever closes a pipe or socket early is told so by the call that writes to it.
         signal(SIGPIPE, SIG_IGN)
+        // Until somebody listens for it, it would end the process.
+        signal(SIGHUP, SIG_IGN)
         umask(0o022)
         let logger = Assembly.bootstrapLogging(environment: environment, verbose: verbose)
         do {

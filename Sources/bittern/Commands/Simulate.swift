@@ -9,7 +9,8 @@ struct Simulate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Send the daemon a signed delivery, through the listener that hears the forge.",
             discussion: """
-                Without --commit it tells of the head of the branch, which the forge is asked for. What comes of it is what would come of a \
+                Without --commit it tells of the head of the branch, which the forge is asked for. What was told before is known, as \
+                of the forge: it makes no second job. What comes of it is what would come of a \
                 real push: a job, when the branch is one that the app deploys.
                 """)
 
@@ -22,6 +23,10 @@ struct Simulate: AsyncParsableCommand {
         var commit: String?
 
         @OptionGroup var options: ReadOptions
+
+        func validate() throws {
+            try TargetOptions.check(commit: commit)
+        }
 
         func run() async throws {
             let request = DeployRequest(branch: branch, tag: nil, commit: commit)
