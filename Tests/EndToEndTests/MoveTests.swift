@@ -88,9 +88,9 @@ import Testing
             case "bittern":
                 let result = try await site.daemon.run(words.dropFirst().map(placed), within: .seconds(60))
                 #expect(result.status == 0, "\(part): \(result)")
-            case "systemctl" where words.dropFirst() == ["stop", "bittern"]:
+            case "systemctl" where words.dropFirst() == ["stop", "bittern.socket", "bittern-control.socket", "bittern"]:
                 try await site.daemon.terminate()
-            case "systemctl" where words.dropFirst() == ["start", "bittern"]:
+            case "systemctl" where words.dropFirst() == ["enable", "--now", "bittern.socket", "bittern-control.socket", "bittern"]:
                 try await site.daemon.start()
             case "install", "rm":
                 // There is no user of that name here, and the tests may not be root.
