@@ -8,11 +8,12 @@ BITTERN := .build/debug/bittern
 # Debian packages that the build, the demo and the tests need.
 BUILD_NEEDS := git pkg-config libsystemd-dev libsqlite3-dev
 DEMO_NEEDS := curl openssl
+DEB_NEEDS := git debhelper dpkg-dev lintian
 BENCH_NEEDS := $(BUILD_NEEDS) python3 webhook wrk
 TEST_NEEDS := $(DEMO_NEEDS) lighttpd lighttpd-mod-openssl openssh-client openssh-server systemd util-linux procps busybox git-lfs mandoc zsh fish strace python3 tmux
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture tsan bench build build-tests man completions needs-build needs-demo needs-test needs-bench format lint clean
+.PHONY: help demo test torture tsan bench build build-tests man completions deb deb-programs needs-build needs-deb needs-demo needs-test needs-bench format lint clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +52,20 @@ completions: build ## write the completions for bash, zsh and fish to .build/com
 	$(BITTERN) --generate-completion-script zsh >.build/completions/_bittern
 	$(BITTERN) --generate-completion-script fish >.build/completions/bittern.fish
 
+# What `make deb` packs. Named on the command line, they are taken as they are and nothing is built.
+DEB_BITTERN := .build/release/bittern
+DEB_MANUAL := .build/release/manual
+ifeq ($(origin DEB_BITTERN)$(origin DEB_MANUAL),filefile)
+deb: deb-programs
+endif
+
+deb: needs-deb ## pack the release build as .build/bittern_VERSION_amd64.deb
+	sh packaging/make-deb.sh $(DEB_BITTERN) $(DEB_MANUAL) .build
+
+deb-programs: needs-build
+	$(SWIFT) build $(BUILD_FLAGS) --configuration release --static-swift-stdlib --product bittern
+	$(SWIFT) build $(BUILD_FLAGS) --configuration release --static-swift-stdlib --product manual
+
 format: ## format the sources
 	$(SWIFT) format format --in-place --parallel --recursive Package.swift Sources Tests benchmarks packaging
 
@@ -62,6 +77,9 @@ clean: ## remove what was built
 
 needs-build:
 	@sh packaging/install-needs.sh $(BUILD_NEEDS)
+
+needs-deb:
+	@sh packaging/install-needs.sh $(DEB_NEEDS)
 
 needs-demo:
 	@sh packaging/install-needs.sh $(DEMO_NEEDS)

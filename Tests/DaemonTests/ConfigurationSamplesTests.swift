@@ -20,6 +20,26 @@ struct ConfigurationSamplesTests {
         #expect(reading.configuration?.apps.map(\.name) == ["shop"])
     }
 
+    @Test("the file that the package installs lets nothing start before it has an account, and shows how to write one")
+    func packagedFile() throws {
+        let file = URL(filePath: Self.samples).deletingLastPathComponent().appending(path: "packaging/bittern.yaml")
+        let text = try String(contentsOf: file, encoding: .utf8)
+        let folder = try ConfigurationFolder()
+        for name in ["acme-hook", "acme-token"] { try folder.write(name, "0123456789abcdef") }
+        func problems(_ text: String) throws -> [String] {
+            try folder.write("bittern.yaml", text)
+            let reading = loadConfiguration(
+                at: folder.path + "/bittern.yaml", environment: ["CREDENTIALS_DIRECTORY": folder.path], hostName: "web1")
+            #expect((reading.configuration == nil) == !reading.problems.isEmpty)
+            return reading.problems.map(\.line)
+        }
+        let untouched = try problems(text)
+        #expect(untouched.count == 1 && untouched[0].contains("`accounts` is missing"), "\(untouched)")
+
+        let example = text.components(separatedBy: "\n").drop { $0 != "# accounts:" }.map { $0.dropFirst(2) }
+        #expect(try problems(text + "\n" + example.joined(separator: "\n")) == [])
+    }
+
     @Test("the sample files explain every key", arguments: ConfigurationPlace.allCases)
     func samplesExplain(place: ConfigurationPlace) throws {
         let isOfApp = [.app, .defaults, .step, .health, .limits, .notify].contains(place)
