@@ -1,0 +1,613 @@
+"""What an administrator would see, check by check. Each is a function whose name is the sentence; they run in the order they stand in.
+
+`needs` says in what state a check finds the machine: `bare`, `installed` (nothing configured yet) or `serving` (configured anew,
+both sockets and the service started, nothing held over from the check before).
+"""
+
+import concurrent.futures
+import contextlib
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import textwrap
+import time
+
+import shop as shops
+from machine import Failure, expect, expect_equal, expect_in, expect_stays, wait_for
+from shop import CONFIGURATION, DATABASE, GATED, NONE, SECRET, SHOP, Fire, deliver, some_commit
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+UNITS = ["bittern.socket", "bittern-control.socket", "bittern.service"]
+DROP_IN = "/etc/systemd/system/bittern.service.d/zz-test.conf"
+ALL = []
+
+
+class Skip(Exception):
+    """Why a check says nothing here."""
+
+
+def check(needs):
+    def register(function):
+        function.needs = needs
+        function.sentence = function.__name__.replace("_", " ")
+        ALL.append(function)
+        return function
+    return register
+
+
+class World:
+    """What the checks have in hand: the machine, the shop on it, the package, and the ways between the states."""
+
+    def __init__(self, machine, package, debug_binary):
+        self.machine = machine
+        self.shop = shops.Shop(machine)
+        self.package = package
+        self.debug_binary = debug_binary
+        self.notes = []
+        self.deb = "/root/" + package.name
+        shutil.copy(package, machine.path(self.deb))
+        self.cursor = machine.cursor()
+        self.sends_watchdog = None
+
+    def note(self, text):
+        """Something measured, shown below the check's line."""
+        self.notes.append(text)
+
+    # MARK: States
+
+    def prepare(self, state):
+        getattr(self, "make_" + state)()
+
+    @property
+    def is_installed(self):
+        return self.machine.out("dpkg-query --show --showformat '${db:Status-Status}' bittern", check=False) == "installed"
+
+    def make_bare(self):
+        if self.machine.out("dpkg-query --show bittern", check=False):
+            self.machine.run("rm -rf /etc/systemd/system/bittern*; systemctl daemon-reload")
+            self.machine.run("apt-get purge --yes --quiet=2 bittern")
+        self.machine.run("rm -rf /etc/bittern /var/lib/bittern /srv/shop /srv/gated /srv/crowd")
+
+    def make_installed(self):
+        if not self.is_installed:
+            self.install(self.deb)
+        self.shop.open_roots()
+
+    def install(self, deb):
+        self.machine.run(f"apt-get install --yes --quiet=2 {deb}", timeout=120)
+
+    def make_serving(self):
+        self.make_installed()
+        self.machine.run(f"rm -f {DROP_IN}; systemctl daemon-reload; systemctl stop bittern.service", timeout=90)
+        self.shop.configure()
+        self.machine.run("systemctl reset-failed 'bittern*'; systemctl start bittern.socket bittern-control.socket bittern.service")
+        self.shop.cli("hold crowd --reason test")
+
+    # MARK: Service
+
+    def show(self, *names):
+        return self.machine.show("bittern.service", *names)
+
+    def state(self):
+        return self.show("ActiveState")["ActiveState"]
+
+    def pid(self):
+        return int(self.show("MainPID")["MainPID"])
+
+    def status(self):
+        return self.show("StatusText")["StatusText"]
+
+    def drop_in(self, text):
+        self.machine.write(DROP_IN, text)
+        self.machine.run("systemctl daemon-reload")
+
+    def restart(self):
+        self.machine.run("systemctl restart bittern.service", timeout=90)
+
+    def events(self, cursor, id):
+        return self.machine.journal(cursor, "MESSAGE_ID=" + event_ids()[id])
+
+
+def event_ids():
+    """The ids of the events by the names they have in the source, which the catalog must know."""
+    source = (ROOT / "Sources/Systemd/EventID.swift").read_text()
+    return dict(re.findall(r'case (\w+) = "([0-9a-f]{32})"', source))
+
+
+# MARK: Package
+
+
+@check(needs="bare")
+def installing_the_package_starts_nothing_that_is_not_configured(world):
+    world.install(world.deb)
+    for unit in UNITS:
+        expect_equal(world.machine.property(unit, "LoadState"), "loaded", unit)
+        expect_equal(world.machine.property(unit, "ActiveState"), "inactive", unit)
+    expect(not world.machine.out("systemctl --failed --no-legend"), "a unit failed")
+    expect_in("bittern", world.machine.out("getent passwd bittern"), "the daemon's user")
+
+
+@check(needs="installed")
+def the_package_is_complete_and_its_units_have_no_mistakes(world):
+    world.machine.run("bittern --version")
+    missing = world.machine.out("dpkg --verify bittern")
+    expect(not missing, "files differ from the package's:\n" + missing)
+    said = world.machine.run(["systemd-analyze", "verify", *UNITS])
+    about_us = [line for line in (said.stdout + said.stderr).splitlines() if "bittern" in line]
+    expect(not about_us, "systemd-analyze verify says:\n" + "\n".join(about_us))
+    for page in ["/usr/share/man/man1/bittern.1.gz", "/usr/share/doc/bittern/copyright"]:
+        expect(world.machine.path(page).exists(), f"the package has no {page}")
+
+
+@check(needs="installed")
+def the_unit_without_the_drop_in_of_the_child_runner_is_exposed_by_1_5_or_less(world):
+    fragment = world.show("FragmentPath")["FragmentPath"]
+    # By another name, or the drop-in would be found for it.
+    world.machine.run(f"cp {fragment} /root/alone.service")
+    report = world.machine.run("systemd-analyze security --offline=yes --no-pager /root/alone.service", check=False).stdout
+    exposure = re.search(r"exposure level for \S+: ([\d.]+)", report)
+    expect(exposure, report)
+    world.note("exposure " + exposure[1])
+    expect(float(exposure[1]) <= 1.5, "\n".join(line for line in report.splitlines() if "✓" not in line))
+
+
+@check(needs="installed")
+def a_service_that_finds_its_configuration_wrong_says_so_and_does_not_spin(world):
+    world.shop.configure(shop=SHOP + "brunch: main\n")
+    world.machine.run("systemctl start bittern.socket bittern-control.socket")
+    cursor = world.machine.cursor()
+    try:
+        # It wakes the daemon, and nobody answers it.
+        with contextlib.suppress(OSError):
+            deliver("main", NONE, some_commit(), timeout=3)
+        said = world.machine.journal(cursor, "_SYSTEMD_UNIT=bittern.service")
+        expect(any("brunch" in one["MESSAGE"] for one in said), "the journal does not name the wrong key")
+        starts = len([one for one in world.machine.journal(cursor, "UNIT=bittern.service") if one["MESSAGE"].startswith("Starting ")])
+        world.note(f"{starts} starts in 3 s")
+        expect(starts <= 10, f"the service was started {starts} times in 3 s")
+        expect_equal(world.machine.property("bittern.socket", "ActiveState"), "active", "bittern.socket, so that the port stays open,")
+    finally:
+        world.shop.configure()
+        world.machine.run("systemctl stop bittern.socket bittern-control.socket bittern.service; systemctl reset-failed 'bittern*'")
+
+
+# MARK: Start
+
+
+@check(needs="installed")
+def the_socket_opens_the_port_and_the_first_delivery_starts_the_daemon(world):
+    world.shop.configure()
+    world.machine.run("systemctl stop bittern.service; systemctl start bittern.socket bittern-control.socket")
+    expect_equal(world.state(), "inactive", "bittern.service before the delivery")
+    answer = deliver("nobody-waits-for-this", NONE, some_commit())
+    world.note(f"answered after {answer.seconds * 1000:.0f} ms")
+    expect_equal(answer.status, 200, "the answer")
+    wait_for(lambda: world.state() == "active", "bittern.service to be ready after the delivery")
+
+
+@check(needs="installed")
+def the_first_command_starts_the_daemon_through_the_control_socket(world):
+    world.shop.configure()
+    world.machine.run("systemctl stop bittern.service; systemctl start bittern.socket bittern-control.socket")
+    expect_equal(world.machine.out("stat --format '%a %G' /run/bittern/control.sock"), "660 bittern", "mode and group of the socket")
+    world.machine.run("bittern status")
+    expect_equal(world.state(), "active", "bittern.service")
+    expect_equal(world.machine.out("stat --format '%a %G' /run/bittern/control.sock"), "660 bittern", "mode and group afterwards")
+
+
+@check(needs="serving")
+def a_push_goes_live_and_systemctl_says_what_is_being_done(world):
+    wanted = {"Type": "notify", "NotifyAccess": "main", "SubState": "running"}
+    expect_equal(world.show(*wanted), wanted, "the unit")
+    wait_for(lambda: world.status() == "ready, nothing to do", f"a status of rest, not {world.status()!r}")
+    job, commit = world.shop.push("gated")
+    gate = world.shop.gate()
+    busy = wait_for(lambda: re.match(r"1 running, 0 queued: gated wait " + commit[:7] + r" \(\d+ s\)", world.status()) and world.status(),
+                    "a status that names app, step and commit")
+    path = "/org/freedesktop/systemd1/unit/bittern_2eservice"
+    bus = world.machine.out(f"busctl get-property org.freedesktop.systemd1 {path} org.freedesktop.systemd1.Service StatusText")
+    expect(re.match(r's "1 running, 0 queued: gated wait ' + commit[:7], bus), f"busctl says {bus}, systemctl {busy}")
+    expect_in(commit[:7], world.machine.out("systemctl status --no-pager bittern.service"), "systemctl status")
+    gate.answer("go")
+    world.shop.ended(job)
+    expect_equal(world.shop.live("gated"), commit, "the live commit")
+    wait_for(lambda: world.status() == "ready, nothing to do", "a status of rest afterwards")
+
+
+@check(needs="serving")
+def the_daemon_runs_as_its_own_user_without_any_right(world):
+    lines = world.machine.path(f"/proc/{world.pid()}/status").read_text().splitlines()
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    user = world.machine.out("id --user bittern")
+    expect_equal(status["Uid"].split(), [user] * 4, "user ids")
+    for kind in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"]:
+        expect_equal(int(status[kind], 16), 0, kind)
+    expect_equal((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"), "no new privileges, and a filter of system calls")
+    expect_equal(world.machine.out("stat --format '%a %U' /var/lib/bittern"), "700 bittern", "the state directory")
+
+
+@check(needs="serving")
+def credentials_reach_the_daemon_and_the_steps_and_no_log(world):
+    denied = world.machine.run("setpriv --reuid bittern --regid bittern --clear-groups cat /etc/bittern/credentials/acme-hook", check=False)
+    expect(denied.returncode != 0, "the daemon's user can read the credentials where they are kept")
+    cursor = world.machine.cursor()
+    job, _ = world.shop.push("main")
+    world.shop.ended(job)
+    log = world.shop.cli(f"log {job}")
+    expect_in("using ", log, "the log")
+    expect(DATABASE not in log, "the secret is in the log")
+    everything = world.machine.out(["journalctl", "--boot", "--output=export", "--all", "--quiet", f"--after-cursor={cursor}"])
+    for secret in [DATABASE, SECRET]:
+        expect(secret not in everything, "a secret is in the journal")
+    expect_equal(deliver("main", NONE, some_commit(), secret="not-the-secret-of-the-hook").status, 401, "a wrong signature")
+
+
+@check(needs="serving")
+def an_encrypted_credential_is_read_too(world):
+    world.machine.run("""
+        systemd-creds setup --quiet
+        printf 'another-secret-of-the-hook-0123456789' |
+            systemd-creds encrypt --quiet --with-key=host --name=acme-hook - /root/acme-hook.cred
+    """)
+    world.drop_in("[Service]\nLoadCredentialEncrypted=acme-hook:/root/acme-hook.cred\n")
+    world.restart()
+    answer = deliver("nobody", NONE, some_commit(), secret="another-secret-of-the-hook-0123456789")
+    expect_equal(answer.status, 200, "a delivery signed with the encrypted secret")
+    expect_equal(deliver("nobody", NONE, some_commit()).status, 401, "one signed with the plain file's")
+
+
+# MARK: Reload
+
+
+@check(needs="serving")
+def a_reload_with_problems_is_refused_whole_and_the_old_configuration_stays(world):
+    pid, cursor = world.pid(), world.machine.cursor()
+    world.shop.configure(new=SHOP.replace("/srv/shop", "/srv/new"), broken=GATED + "brunch: main\n")
+    done = world.machine.run("systemctl reload bittern.service", check=False)
+    expect(done.returncode != 0, "systemctl reload says that all is well")
+    (refused,) = wait_for(lambda: world.events(cursor, "configurationRefused"), "the journal to say that it was refused")
+    expect_in("broken.yaml", refused["MESSAGE"], "the entry")
+    expect_in("brunch", refused["MESSAGE"], "the entry")
+    expect_equal(refused["PRIORITY"], "3", "its priority")
+    expect_equal([app["app"] for app in world.shop.json("status")["apps"]], ["crowd", "gated", "shop"], "the apps")
+    wait_for(lambda: world.state() == "active", "the service to be active, not reloading")
+    expect_equal((world.pid(), world.status()), (pid, "ready, nothing to do"), "process and status")
+
+
+@check(needs="serving")
+def a_reload_without_problems_counts_at_once_and_keeps_the_process(world):
+    pid, cursor = world.pid(), world.machine.cursor()
+    world.shop.configure(new=SHOP.replace("/srv/shop", "/srv/new"))
+    world.machine.run("systemctl reload bittern.service")
+    (done,) = wait_for(lambda: world.events(cursor, "configurationReloaded"), "the journal to say so")
+    expect_in("app new added", done["MESSAGE"], "the entry")
+    expect_in("new", [app["app"] for app in world.shop.json("status")["apps"]], "the apps")
+    wait_for(lambda: world.state() == "active", "the service to be active, not reloading")
+    expect_equal(world.pid(), pid, "the process")
+
+
+# MARK: Journal
+
+
+@check(needs="serving")
+def the_journal_tells_the_story_of_an_app_with_fields(world):
+    cursor = world.machine.cursor()
+    job, commit = world.shop.push("main")
+    world.shop.ended(job)
+    ids = event_ids()
+    story = wait_for(lambda: ready_story(world, cursor, ids["jobSucceeded"]), "the journal to have the end of the job")
+    found = {entry.get("MESSAGE_ID"): entry for entry in story}
+    for name in ["jobQueued", "jobStarted", "releaseActivated", "jobSucceeded"]:
+        expect(ids[name] in found, f"no entry {name} ({ids[name]}) among:\n" + "\n".join(entry["MESSAGE"] for entry in story))
+        entry = found[ids[name]]
+        wanted = {"BITTERN_APP": "shop", "BITTERN_JOB": str(job), "BITTERN_COMMIT": commit, "BITTERN_REF": "refs/heads/main",
+                  "SYSLOG_IDENTIFIER": "bittern", "_SYSTEMD_UNIT": "bittern.service"}
+        expect_equal({field: entry.get(field) for field in wanted}, wanted, f"the fields of {name}")
+        expect(entry.get("PRIORITY") in ["5", "6"], f"priority {entry.get('PRIORITY')} of {name}")
+    queued = found[ids["jobQueued"]]
+    expect_equal((queued.get("BITTERN_ACCOUNT"), queued.get("BITTERN_REMOTE", "").split(":")[0]), ("acme", "127.0.0.1"), "who sent it")
+    expect(queued.get("BITTERN_DELIVERY"), "no BITTERN_DELIVERY")
+    expect({entry.get("BITTERN_STEP") for entry in story} >= {"bundle", "warm"}, "no BITTERN_STEP for every step")
+
+
+def ready_story(world, cursor, last):
+    story = world.machine.journal(cursor, "BITTERN_APP=shop")
+    return story if any(entry.get("MESSAGE_ID") == last for entry in story) else None
+
+
+@check(needs="serving")
+def what_steps_write_stands_in_the_journal_with_the_same_fields(world):
+    cursor = world.machine.cursor()
+    job, commit = world.shop.push("main", "the bread of today")
+    world.shop.ended(job)
+    lines = wait_for(lambda: world.machine.journal(cursor, "BITTERN_APP=shop", "BITTERN_STREAM=output"), "output in the journal", 3)
+    baked = [line for line in lines if line["MESSAGE"] == "baking the bread of today"]
+    expect(len(baked) == 1, "the line of the step is not there once, but:\n" + "\n".join(line["MESSAGE"] for line in lines))
+    wanted = {"BITTERN_JOB": str(job), "BITTERN_STEP": "bundle", "BITTERN_COMMIT": commit, "SYSLOG_IDENTIFIER": "bittern"}
+    expect_equal({field: baked[0].get(field) for field in wanted}, wanted, "its fields")
+
+
+@check(needs="serving")
+def all_that_the_daemon_says_are_entries_of_its_own_and_no_stray_lines(world):
+    cursor = world.machine.cursor()
+    world.restart()
+    job, _ = world.shop.push("main")
+    world.shop.ended(job)
+    world.machine.run("systemctl stop bittern.service")
+    said = world.machine.journal(cursor, "_SYSTEMD_UNIT=bittern.service")
+    stray = [f"{entry['_TRANSPORT']}: {entry['MESSAGE']}" for entry in said if entry["_TRANSPORT"] != "journal"]
+    expect(not stray, f"{len(stray)} of {len(said)} lines came another way, such as:\n" + "\n".join(stray[:3]))
+
+
+@check(needs="serving")
+def the_catalog_explains_every_event_and_names_the_next_command(world):
+    known = world.machine.out(["journalctl", "--dump-catalog", *event_ids().values()], check=False)
+    for name, id in event_ids().items():
+        expect(f"-- {id}" in known, f"the catalog has no entry for {name} ({id})")
+        text = known.split(f"-- {id}", 1)[1].split("\n-- ", 1)[0]
+        expect(re.search(r"(bittern|systemctl|journalctl) \w", text), f"the entry for {name} names no command:\n{text}")
+    cursor = world.machine.cursor()
+    deliver("main", NONE, some_commit(), secret="not-the-secret-of-the-hook")
+    wait_for(lambda: world.events(cursor, "deliveryRefused"), "the refused delivery in the journal")
+    shown = world.machine.out(f"journalctl --boot --catalog --no-pager MESSAGE_ID={event_ids()['deliveryRefused']}")
+    expect(any(line.startswith("░░ ") for line in shown.splitlines()), "journalctl -x explains nothing:\n" + shown)
+
+
+# MARK: Stop
+
+
+@check(needs="serving")
+def a_stop_lets_the_running_step_finish_and_goes_on_taking_deliveries(world):
+    # Shorter than the step takes, so that the daemon has to ask for time.
+    world.drop_in("[Service]\nTimeoutStopSec=2s\n")
+    world.restart()
+    job, commit = world.shop.push("gated")
+    gate = world.shop.gate()
+    with world.machine.popen("systemctl stop bittern.service") as stop:
+        wait_for(lambda: world.state() == "deactivating" and world.status().startswith("stopping; 1 running"),
+                 "the service to say that it stops")
+        answer = deliver("crowd", NONE, some_commit())
+        expect_equal(answer.status, 202, "a delivery during the stop")
+        # Twice what the unit allows; if the daemon does not ask for more the manager ends it within this time.
+        expect_stays(lambda: world.state() == "deactivating", "the orderly stop", 4)
+        gate.answer("last")
+        expect_equal(stop.wait(30), 0, "systemctl stop")
+    expect_equal(world.show("ActiveState", "Result"), {"ActiveState": "inactive", "Result": "success"}, "the service")
+    expect_equal(world.shop.live("gated"), commit, "the live commit")
+    # The socket stays, and the next who asks starts the daemon.
+    world.shop.ended(job)
+    expect_equal(world.state(), "active", "the service after the next command")
+
+
+@check(needs="serving")
+def a_step_beyond_the_drain_is_ended_and_its_job_runs_anew_without_an_attempt_counted(world):
+    world.shop.configure(configuration=CONFIGURATION.replace("drain: 60s", "drain: 1s"))
+    world.restart()
+    job, commit = world.shop.push("gated")
+    gate = world.shop.gate()
+    world.machine.run("systemctl stop bittern.service")
+    expect_equal(world.show("ActiveState", "Result"), {"ActiveState": "inactive", "Result": "success"}, "the service")
+    world.machine.run("systemctl start bittern.service")
+    gate.answer("again")
+    expect_equal(world.shop.ended(job)["attempt"], 1, "the attempt")
+    expect_equal(world.shop.live("gated"), commit, "the live commit")
+
+
+@check(needs="serving")
+def a_restart_under_fire_refuses_and_loses_nothing(world):
+    taken = []
+    with Fire(rate=50) as fire:
+        for _ in range(20):
+            began = time.monotonic()
+            world.restart()
+            taken.append(time.monotonic() - began)
+    world.note(f"20 restarts took {statistics.median(taken):.2f} s each, the longest {max(taken):.2f} s")
+    # The whole of it; a machine that is busy with something else may be late once or twice.
+    expect(statistics.median(taken) < 2, "a restart takes too long")
+    fire.check(world.shop)
+    world.note(fire.summary)
+
+
+@check(needs="serving")
+def a_service_crashed_20_times_at_once_finds_its_port_still_open(world):
+    cursor = world.machine.cursor()
+    answers = []
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        for number in range(20):
+            pid = world.pid()
+            world.machine.run("systemctl kill --signal=KILL --kill-who=main bittern.service")
+            wait_for(lambda: not world.machine.path(f"/proc/{pid}").exists(), "the process to be gone")
+            answers.append(pool.submit(deliver, "nobody", NONE, some_commit()))
+            wait_for(lambda: world.pid() not in [0, pid] and world.state() == "active", "the next process", 30)
+    statuses = [answer.result().status for answer in answers]
+    expect_equal(statuses, [200] * 20, "the answers to who came while it was down")
+    expect_equal(world.machine.property("bittern.socket", "ActiveState"), "active", "bittern.socket")
+    expect_equal(world.machine.property("bittern-control.socket", "ActiveState"), "active", "bittern-control.socket")
+    expect(int(world.show("NRestarts")["NRestarts"]) >= 20, "the service was not restarted 20 times")
+    world.note(f"the slowest was answered after {max(answer.result().seconds for answer in answers):.2f} s")
+
+
+# MARK: Watchdog
+
+
+def watched(world, freeze):
+    """Runs the debug build with a short watchdog, and with a file that freezes a part of it."""
+    if not world.debug_binary:
+        raise Skip("no --debug-binary")
+    if not world.machine.path("/opt/bittern-debug/bittern").exists():
+        copy_binary(world)
+    world.machine.run("rm -f /srv/freeze")
+    world.drop_in(f"""[Service]
+ExecStart=
+ExecStart=/opt/bittern-debug/bittern serve --config /etc/bittern/bittern.yaml
+Environment=LD_LIBRARY_PATH=/opt/bittern-debug/lib
+Environment=BITTERN_FREEZE={freeze}:/srv/freeze
+WatchdogSec=2s
+TimeoutStopSec=2s
+TimeoutAbortSec=1s
+LimitCORE=0
+""")
+    world.restart()
+    pid = world.pid()
+    if world.sends_watchdog is None:
+        # More than twice the interval in health: who says nothing is restarted here already.
+        try:
+            expect_stays(lambda: world.pid() == pid, "the process", 5)
+            world.sends_watchdog = True
+        except Failure:
+            world.sends_watchdog = False
+    if not world.sends_watchdog:
+        raise Skip("the daemon sends no WATCHDOG=1 yet")
+    return pid
+
+
+def copy_binary(world):
+    """The debug build, with the libraries that lie where no service may look."""
+    world.machine.run("mkdir -p /opt/bittern-debug/lib")
+    shutil.copy(world.debug_binary, world.machine.path("/opt/bittern-debug/bittern"))
+    listed = subprocess.run(["ldd", world.debug_binary], check=True, stdout=subprocess.PIPE, text=True).stdout
+    for library in re.findall(r"=> (/\S+)", listed):
+        if not library.startswith(("/lib", "/usr/lib/x86_64")):
+            shutil.copy(library, world.machine.path("/opt/bittern-debug/lib/"))
+
+
+def frozen(world, part):
+    pid, cursor = watched(world, part), world.machine.cursor()
+    world.machine.run("touch /srv/freeze")
+    began = time.monotonic()
+    wait_for(lambda: any("atchdog timeout" in entry.get("MESSAGE", "") for entry in world.machine.journal(cursor, "UNIT=bittern.service")),
+             "the watchdog to bite", 15)
+    world.note(f"noticed after {time.monotonic() - began:.1f} s")
+    world.machine.run("rm /srv/freeze")
+    wait_for(lambda: world.pid() not in [0, pid] and world.state() == "active", "another process", 20)
+    expect_equal(deliver("nobody", NONE, some_commit()).status, 200, "the answer afterwards")
+
+
+@check(needs="serving")
+def a_frozen_ledger_is_noticed_and_the_daemon_restarted(world):
+    frozen(world, "ledger")
+
+
+@check(needs="serving")
+def a_frozen_dispatcher_is_noticed_and_the_daemon_restarted(world):
+    frozen(world, "dispatcher")
+
+
+@check(needs="serving")
+def a_frozen_listener_is_noticed_and_the_daemon_restarted(world):
+    frozen(world, "listener")
+
+
+@check(needs="serving")
+def a_full_disk_refuses_deliveries_and_is_no_reason_to_restart(world):
+    world.machine.run("""
+        systemctl stop bittern.service
+        mount -t tmpfs -o size=8M,mode=700,uid=$(id -u bittern),gid=$(id -g bittern) full /var/lib/bittern
+    """)
+    try:
+        pid = watched(world, "ledger")
+        world.machine.run("head -c 16M /dev/zero >/var/lib/bittern/ballast", check=False)
+        expect_equal(deliver("main", NONE, some_commit()).status, 503, "a delivery with a full disk")
+        expect_stays(lambda: (world.pid(), world.state()) == (pid, "active"), "the process with a full disk", 6)
+        world.machine.run("rm /var/lib/bittern/ballast")
+        wait_for(lambda: deliver("nobody", NONE, some_commit()).status == 200, "deliveries to be taken again")
+    finally:
+        world.machine.run("systemctl stop bittern.service; umount /var/lib/bittern", timeout=90)
+
+
+# MARK: Package, later
+
+
+def next_version(world):
+    """The same package with a higher number, as apt would fetch it."""
+    path, version = "/root/next.deb", world.machine.out("dpkg-query --show --showformat '${Version}' bittern") + "+next"
+    if not world.machine.path(path).exists():
+        world.machine.run(f"""
+            rm -rf /tmp/next
+            dpkg-deb --raw-extract {world.deb} /tmp/next
+            sed -i 's/^Version: .*/Version: {version}/' /tmp/next/DEBIAN/control
+            dpkg-deb --root-owner-group -Znone --build /tmp/next {path}
+            rm -rf /tmp/next
+        """, timeout=120)
+    return path, version
+
+
+@check(needs="serving")
+def an_upgrade_with_jobs_queued_loses_neither_a_job_nor_a_connection(world):
+    deb, version = next_version(world)
+    world.shop.configure(configuration=CONFIGURATION.replace("drain: 60s", "drain: 1s").replace("workers: 3", "workers: 1"))
+    world.restart()
+    pid = world.pid()
+    running, gated = world.shop.push("gated")
+    gate = world.shop.gate()
+    queued, main = world.shop.push("main")
+    with Fire(rate=50) as fire:
+        world.install(deb)
+    expect_equal(world.machine.out("dpkg-query --show --showformat '${Version}' bittern"), version, "the version")
+    expect(world.pid() not in [0, pid], "the upgrade did not restart the daemon")
+    fire.check(world.shop)
+    world.note(fire.summary)
+    gate.answer("after the upgrade")
+    expect_equal(world.shop.ended(running)["attempt"], 1, "the attempt of the job that ran")
+    world.shop.ended(queued)
+    expect_equal((world.shop.live("gated"), world.shop.live("shop")), (gated, main), "what is live")
+
+
+@check(needs="serving")
+def a_removed_package_keeps_its_state_and_takes_up_where_it_was(world):
+    job, commit = world.shop.push("main")
+    world.shop.ended(job)
+    world.machine.run("apt-get remove --yes --quiet=2 bittern", timeout=120)
+    running = [unit for unit in UNITS if world.machine.property(unit, "ActiveState") not in ["inactive", "failed"]]
+    expect(not running, f"{running} runs on")
+    try:
+        deliver("main", NONE, commit, timeout=2)
+        raise Failure("the port is still open")
+    except ConnectionRefusedError:
+        pass
+    for path in ["/var/lib/bittern/bittern.db", "/etc/bittern/bittern.yaml", "/etc/bittern/credentials/acme-hook",
+                 "/srv/shop/current/REVISION"]:
+        expect(world.machine.path(path).exists(), f"{path} is gone")
+    world.install(world.deb)
+    world.machine.run("systemctl start bittern.socket bittern-control.socket")
+    expect_equal(world.shop.job(job)["state"], "succeeded", "the job of before")
+
+
+@check(needs="serving")
+def a_purged_package_leaves_nothing_but_what_is_live(world):
+    job, commit = world.shop.push("main")
+    world.shop.ended(job)
+    world.machine.run("apt-get purge --yes --quiet=2 bittern", timeout=120)
+    left = world.machine.out("find / -xdev -path /proc -prune -o -path /srv -prune -o -path /root -prune -o -path /tmp -prune "
+                             "-o -path /usr/share/doc -prune -o \\( -name 'bittern*' -o -path '/etc/bittern/*' \\) -print")
+    # dpkg and apt keep their own records, systemd its cursor; a directory that holds the administrator's own files is his.
+    strange = [line for line in left.splitlines() if not re.match(r"/(var/lib/(dpkg|apt)|var/cache|var/log|work|home|opt|mnt)/", line)]
+    expect(not strange, "it left\n" + "\n".join(strange))
+    expect_equal(world.shop.live("shop"), commit, "what is live")
+    expect(not world.machine.out("systemctl list-units --all --no-legend 'bittern*'"), "units are still loaded")
+
+
+# MARK: Documentation
+
+
+@check(needs="bare")
+def every_command_of_the_administrators_page_does_what_the_page_says(world):
+    page = ROOT / "docs/systemd.md"
+    if not page.exists():
+        raise Skip("there is no docs/systemd.md yet")
+    blocks = [textwrap.dedent(block) for _, block in re.findall(r"^( *)```sh\n(.*?)^\1```", page.read_text(), re.M | re.S)]
+    expect(blocks, "the page has no commands")
+    # What the page tells its reader to have: the package, and a token from Bitbucket, beside where the commands are typed.
+    world.machine.run(f"rm -rf /root/page; mkdir /root/page; ln {world.deb} /root/page/; echo token-of-bitbucket >/root/page/acme-token")
+    for number, block in enumerate(blocks, 1):
+        if block.startswith("bittern check"):
+            # Bitbucket is out of reach, so the repository is fetched from here.
+            world.shop.open_roots()
+            world.machine.run("echo 'clone_url: file:///srv/git/shop.git' >>/etc/bittern/apps.d/shop.yaml")
+        done = world.machine.run("cd /root/page\n" + block, check=False, timeout=120)
+        expect(done.returncode == 0, f"block {number} exited with {done.returncode}:\n{block}\n{done.stdout}{done.stderr}")
+    expect_equal(world.shop.live("shop"), world.shop.heads["main"], "what is live when all is typed")
+    expect_equal(world.state(), "active", "the service")
+    world.note(f"{len(blocks)} commands")
