@@ -11,6 +11,7 @@ DEMO_NEEDS := curl openssl
 DEB_NEEDS := git debhelper dpkg-dev lintian
 BENCH_NEEDS := $(BUILD_NEEDS) python3 webhook wrk
 TEST_NEEDS := $(DEMO_NEEDS) lighttpd lighttpd-mod-openssl openssh-client openssh-server systemd util-linux procps busybox git-lfs mandoc zsh fish strace python3 tmux
+SYSTEMD_NEEDS := git systemd systemd-container dbus polkitd util-linux openssl python3
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test torture tsan bench build build-tests man completions deb deb-programs needs-build needs-deb needs-demo needs-test needs-bench format lint clean
@@ -23,6 +24,12 @@ demo: needs-demo build ## push to a real repository and watch it go live (KEEP=1
 
 test: needs-test build-tests ## run every test (FILTER= runs those that match)
 	$(SWIFT) test --skip-build $(BUILD_FLAGS) $(if $(FILTER),--filter '$(FILTER)')
+
+.PHONY: test-systemd needs-systemd
+# Exit status 77 of the program: no machine can be booted here.
+test-systemd: needs-systemd build deb ## install the package on a machine with a real systemd and use it there, as root (ONLY='words of a check')
+	python3 Tests/systemd/run.py --debug-binary $(BITTERN) $(if $(ONLY),--only '$(ONLY)') \
+		.build/bittern_$$($(BITTERN) --version)_amd64.deb
 
 torture: needs-test build-tests ## kill the daemon at random while it works, ROUNDS times (200), and check what is left
 	BITTERN_TORTURE_ROUNDS=$(or $(ROUNDS),200) $(SWIFT) test --skip-build $(BUILD_FLAGS) --filter TortureTests
@@ -86,6 +93,9 @@ needs-demo:
 
 needs-test:
 	@sh packaging/install-needs.sh $(TEST_NEEDS)
+
+needs-systemd:
+	@sh packaging/install-needs.sh $(SYSTEMD_NEEDS)
 
 needs-bench:
 	@sh packaging/install-needs.sh $(BENCH_NEEDS)
