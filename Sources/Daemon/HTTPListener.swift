@@ -24,6 +24,7 @@ struct HTTPListener<Child: ServerChildChannel>: Service {
     private let server: NIOAsyncChannel<Child.Value, Never>
     private let quiescing: ServerQuiescingHelper
     private let logger: Logger
+    private let group: any EventLoopGroup
     /// For people: `127.0.0.1:8470`.
     let description: String
     /// What the socket is bound to.
@@ -63,6 +64,7 @@ struct HTTPListener<Child: ServerChildChannel>: Service {
         self.child = child
         self.quiescing = quiescing
         self.logger = logger
+        self.group = group
         description = Self.text(address, bound: server.channel.localAddress)
     }
 
@@ -76,7 +78,18 @@ struct HTTPListener<Child: ServerChildChannel>: Service {
                 }
             }
         } onGracefulShutdown: {
-            quiescing.initiateShutdown(promise: nil)
+            shutDown()
+        }
+    }
+
+    /// First nobody is accepted any more, then whoever was is known to be there, and is let finish: one that is on its way from the
+    /// listener to its own event loop would be closed unheard. Who is not accepted waits in the backlog, where it is the service manager's.
+    private func shutDown() {
+        let (channel, loops, quiescing) = (server.channel, Array(group.makeIterator()), quiescing)
+        channel.setOption(.autoRead, value: false).whenComplete { _ in
+            EventLoopFuture.andAllComplete(loops.map { $0.submit {} }, on: channel.eventLoop).whenComplete { _ in
+                quiescing.initiateShutdown(promise: nil)
+            }
         }
     }
 

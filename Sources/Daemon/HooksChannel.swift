@@ -11,6 +11,8 @@ import NIOHTTP1
 struct HooksChannel: ServerChildChannel {
     /// How many bytes of bodies may be in flight at once.
     static let bodiesInFlight = 64 << 20
+    /// How long a silent connection stays open when the daemon stops.
+    static let lastChance: TimeAmount = .milliseconds(250)
     /// How long a connection may be silent between two requests.
     static let idleTimeout: TimeAmount = .seconds(75)
 

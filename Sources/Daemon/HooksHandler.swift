@@ -252,8 +252,13 @@ final class HooksHandler: ChannelDuplexHandler {
             hear(.inputClosed, context)
         case is ChannelShouldQuiesceEvent:
             isQuiescing = true
-            let isIdle = if case .idle = state { true } else { isOver }
-            if isIdle { closeWhenWritten(context) }
+            // A request may lie unread in the kernel, and closing over it would reset the connection: it gets a moment to come up.
+            let connection = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+            context.eventLoop.scheduleTask(in: HooksChannel.lastChance) {
+                let (handler, context) = connection.value
+                let isIdle = if case .idle = handler.state { true } else { handler.isOver }
+                if isIdle, context.channel.isActive { handler.closeWhenWritten(context) }
+            }
         default:
             break
         }
