@@ -9,64 +9,90 @@ package struct LogMask: Sendable {
     /// Bytes of line ends in a row that may stand between two bytes of a secret.
     private static let longestBreak = 8
 
-    private let needlesByFirstByte: [UInt8: [[UInt8]]]
-    private let startsNeedle: [Bool]
+    private let needlesByFirstByte: [[[UInt8]]]
+    /// For every two bytes whether a secret may begin with them, one bit each. Nearly all of a build's output is told by it to be
+    /// harmless, at a look per byte.
+    private let beginnings: [UInt64]
     /// What may be the beginning of a secret and waits for more.
     private var held: [UInt8] = []
 
     package init(secrets: some Sequence<Secret>) {
         let needles = Set(secrets.flatMap { secret in secret.withBytes(Self.needles) })
+        var byFirstByte = [[[UInt8]]](repeating: [], count: 256)
+        var beginnings = [UInt64](repeating: 0, count: 1024)
         // The longest first, so that a secret that begins with another is masked whole.
-        needlesByFirstByte = Dictionary(grouping: needles, by: { $0[0] }).mapValues { $0.sorted { $0.count > $1.count } }
-        var starts = [Bool](repeating: false, count: 256)
-        for first in needlesByFirstByte.keys { starts[Int(first)] = true }
-        startsNeedle = starts
+        for needle in needles.sorted(by: { $0.count > $1.count }) {
+            byFirstByte[Int(needle[0])].append(needle)
+            for second in [needle[1], 0x0A, 0x0D] {
+                let pair = Self.number(needle[0], second)
+                beginnings[pair >> 6] |= 1 << (pair & 63)
+            }
+        }
+        needlesByFirstByte = byFirstByte
+        self.beginnings = beginnings
+        isEmpty = needles.isEmpty
     }
 
-    /// Whether there is anything to look for.
-    package var isEmpty: Bool { needlesByFirstByte.isEmpty }
+    /// Whether there is nothing to look for.
+    package let isEmpty: Bool
 
     /// Masks `bytes`; what may still turn out to be a secret is kept back until the next call or ``finish()``.
     package mutating func mask(_ bytes: some Collection<UInt8>) -> [UInt8] {
-        guard !isEmpty else { return Array(bytes) }
-        return mask(held + bytes, isLast: false)
+        if isEmpty { return Array(bytes) }
+        // Rarely is anything held, and without it the bytes need not be put together first.
+        let masked = held.isEmpty ? bytes.withContiguousStorageIfAvailable { mask($0, isLast: false) } : nil
+        return masked ?? (held + bytes).withUnsafeBufferPointer { mask($0, isLast: false) }
     }
 
     /// The end of the output: whatever was kept back.
     package mutating func finish() -> [UInt8] {
-        mask(held, isLast: true)
+        let rest = held
+        return rest.withUnsafeBufferPointer { mask($0, isLast: true) }
     }
 
-    private mutating func mask(_ input: [UInt8], isLast: Bool) -> [UInt8] {
+    private mutating func mask(_ input: UnsafeBufferPointer<UInt8>, isLast: Bool) -> [UInt8] {
         var output: [UInt8] = []
         output.reserveCapacity(input.count)
+        var copied = 0
         var index = 0
-        while index < input.count {
-            guard startsNeedle[Int(input[index])] else {
-                output.append(input[index])
-                index += 1
-                continue
-            }
-            switch find(in: input, at: index, isLast: isLast) {
+        held = []
+        while let start = nextBeginning(in: input, from: index) {
+            switch find(in: input, at: start, isLast: isLast) {
             case .none:
-                output.append(input[index])
-                index += 1
+                index = start + 1
             case .match(let length):
+                output += input[copied..<start]
                 output += Self.replacement
-                index += length
+                index = start + length
+                copied = index
             case .needsMore:
-                held = Array(input[index...])
+                held = Array(input[start...])
+                output += input[copied..<start]
                 return output
             }
         }
-        held = []
+        output += input[copied...]
         return output
     }
 
+    /// Where a secret may begin, as far as two bytes tell; the last byte of the input has no second one yet.
+    private func nextBeginning(in input: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
+        var index = start
+        let last = input.count - 1
+        while index < last {
+            let pair = Self.number(input[index], input[index + 1])
+            if beginnings[pair >> 6] >> (pair & 63) & 1 == 1 { return index }
+            index += 1
+        }
+        return index == last && !needlesByFirstByte[Int(input[index])].isEmpty ? index : nil
+    }
+
+    private static func number(_ first: UInt8, _ second: UInt8) -> Int { Int(first) << 8 | Int(second) }
+
     private enum Find { case none, match(length: Int), needsMore }
 
-    private func find(in input: [UInt8], at start: Int, isLast: Bool) -> Find {
-        for needle in needlesByFirstByte[input[start]] ?? [] {
+    private func find(in input: UnsafeBufferPointer<UInt8>, at start: Int, isLast: Bool) -> Find {
+        for needle in needlesByFirstByte[Int(input[start])] {
             switch Self.compare(needle, with: input, at: start) {
             case .none: continue
             case .match(let length): return .match(length: length)
@@ -78,7 +104,7 @@ package struct LogMask: Sendable {
 
     /// Line ends inside the input are passed over, so that a wrapped secret is found too; not without end, so that what is held
     /// back is bounded.
-    private static func compare(_ needle: [UInt8], with input: [UInt8], at start: Int) -> Find {
+    private static func compare(_ needle: [UInt8], with input: UnsafeBufferPointer<UInt8>, at start: Int) -> Find {
         var index = start
         var matched = 0
         var passedOver = 0
