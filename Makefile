@@ -38,7 +38,7 @@ tsan: needs-test ## run the tests of Domain, Storage and Daemon under the thread
 	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/tsan.suppressions \
 		$(SWIFT) test $(BUILD_FLAGS) --sanitize thread --scratch-path .build/tsan --filter '^(DomainTests|StorageTests|DaemonTests)\.'
 
-bench: needs-bench ## measure the release build beside adnanh/webhook; ONLY='accept claim history release' for some of it
+bench: needs-bench ## measure the release build beside adnanh/webhook; ONLY='accept claim history release output' for some of it
 	$(SWIFT) build $(BUILD_FLAGS) --configuration release --static-swift-stdlib --product bittern
 	$(SWIFT) build $(BUILD_FLAGS) --configuration release --static-swift-stdlib --product ledger-bench
 	python3 benchmarks/bench.py .build/release/bittern .build/release/ledger-bench $(ONLY)

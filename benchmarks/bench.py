@@ -20,6 +20,7 @@ import threading
 import time
 
 import deliveries
+import outputs
 import releases
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -113,7 +114,7 @@ root: {directory}/srv/shop
             inbox.settimeout(60)
             began = time.monotonic()
             command = [BITTERN, "serve", "--config", self.directory + "/bittern.yaml"]
-            with running(command, stderr=subprocess.DEVNULL, env=os.environ | {"NOTIFY_SOCKET": notify}):
+            with running(command, stderr=subprocess.DEVNULL, env=os.environ | {"NOTIFY_SOCKET": notify}) as self.process:
                 while b"READY=1" not in inbox.recv(65536):
                     pass
                 ready = time.monotonic() - began
@@ -295,6 +296,11 @@ def release_table(directory):
     table(["repository", "push to live ms", "against", "ms", "ratio", "answer to first step ms"], rows)
 
 
+def output_table(directory):
+    rows = outputs.measure(directory, Site)
+    table(["1 GB of output", "MB/s into the log", "MB/s through `cat`", "ratio", "anonymous memory grew by MB"], rows)
+
+
 def table(head, rows):
     print()
     print("| " + " | ".join(head) + " |")
@@ -341,7 +347,7 @@ def main():
             if not os.path.exists(file):
                 deliveries.write(file, count)
             files[connections] = (file, warm_up, count)
-        wanted = sys.argv[3:] or ["accept", "claim", "history", "release"]
+        wanted = sys.argv[3:] or ["accept", "claim", "history", "release", "output"]
         if "accept" in wanted:
             accept_table(directory, files)
         if "claim" in wanted:
@@ -350,6 +356,8 @@ def main():
             history_table(directory, files)
         if "release" in wanted:
             release_table(directory)
+        if "output" in wanted:
+            output_table(directory)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
