@@ -68,8 +68,9 @@ package struct Assembly: Sendable {
         let group = MultiThreadedEventLoopGroup.singleton
         let probe = WebProbe(group: group)
         let systemctl = Systemctl.current(environment: ProcessInfo.processInfo.environment)
+        let journals = StepJournal.current(environment: ProcessInfo.processInfo.environment)
         func runner(_ executor: SerialQueueExecutor) -> ChildRunner {
-            ChildRunner(executor: executor, state: state, mirrors: mirrors, probe: probe, systemctl: systemctl)
+            ChildRunner(executor: executor, state: state, mirrors: mirrors, probe: probe, systemctl: systemctl, journals: journals)
         }
         let notices = NoticeDesk(
             live: live, ledger: ledger, runner: runner(SerialQueueExecutor(label: "notices")), reporter: reporter,

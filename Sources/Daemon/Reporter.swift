@@ -184,8 +184,7 @@ struct Reporter: Sendable {
 
     func stepEnded(_ job: Job, step: String, outcome: StepOutcome, took: Duration) {
         metrics.stepEnded(app: job.app, step: step, took: took)
-        var fields = Self.fields(of: job)
-        fields["step"] = .string(step)
+        let fields = Self.fields(of: job, step: step)
         logger.info("job \(job.id) of \(job.app): step \(step) \(outcome.recordedState.rawValue) after \(took.inWords)", metadata: fields)
     }
 
@@ -282,6 +281,13 @@ struct Reporter: Sendable {
         var fields = fields
         fields[EventID.metadataKey] = id.metadataValue
         logger.log(level: level, "\(sentence)", metadata: fields)
+    }
+
+    /// What the journal knows of a step, in its daemon's lines and in its own output.
+    static func fields(of job: Job, step: String) -> Logger.Metadata {
+        var fields = fields(of: job)
+        fields["step"] = .string(step)
+        return fields
     }
 
     private static func fields(of job: Job) -> Logger.Metadata {

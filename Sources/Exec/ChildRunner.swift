@@ -12,16 +12,19 @@ package actor ChildRunner: StepRunner {
     private let mirrors: GitMirrors
     private let probe: any HealthProbe
     private let systemctl: Systemctl
+    private let journals: OutputJournals
     private var running: [StepID: Task<StepOutcome, Never>] = [:]
 
     package init(
-        executor: SerialQueueExecutor, state: StateDirectory, mirrors: GitMirrors, probe: any HealthProbe, systemctl: Systemctl
+        executor: SerialQueueExecutor, state: StateDirectory, mirrors: GitMirrors, probe: any HealthProbe, systemctl: Systemctl,
+        journals: @escaping OutputJournals = { _, _ in nil }
     ) {
         self.executor = executor
         self.state = state
         self.mirrors = mirrors
         self.probe = probe
         self.systemctl = systemctl
+        self.journals = journals
     }
 
     package func start(_ order: StepOrder) {
@@ -44,7 +47,9 @@ package actor ChildRunner: StepRunner {
         let log: StepLog
         do {
             let path = try state.prepareLog(order.id, step: order.step.name)
-            log = try StepLog(path: path, mask: LogMask(secrets: order.secrets), limit: order.app.logLimit, goesOn: order.again != nil)
+            log = try StepLog(
+                path: path, mask: LogMask(secrets: order.secrets), limit: order.app.logLimit, goesOn: order.again != nil,
+                journal: journals(order.job, order.step.name))
             if let again = order.again { log.append(line: again) }
         } catch {
             return .failed(reason: "\(error)")
@@ -138,7 +143,7 @@ package actor ChildRunner: StepRunner {
             try state.prepareHome(app: order.app.name)
             let log = try StepLog(
                 path: state.prepareNoticeLog(job: order.job.id, name: name), mask: LogMask(secrets: order.secrets),
-                limit: order.app.logLimit)
+                limit: order.app.logLimit, journal: journals(order.job, name))
             defer { log.close() }
             let outcome = await StepSupervisor(order.shell(command), limits: .init(step: .seconds(60), silence: nil), log: log).run()
             guard outcome == .succeeded else {

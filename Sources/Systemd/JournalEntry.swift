@@ -13,15 +13,27 @@ struct JournalEntry: Sendable {
 
     /// `MESSAGE`, `PRIORITY` and `SYSLOG_IDENTIFIER`, then one field per entry of `metadata` that has a value and a usable name.
     init(level: Logger.Level, message: String, metadata: Logger.Metadata) {
-        append("MESSAGE", message)
-        append("PRIORITY", Self.priority(of: level))
-        append("SYSLOG_IDENTIFIER", "bittern")
+        self.init(level: level, metadata: metadata)
+        append("MESSAGE", message.utf8)
+    }
+
+    /// The same without `MESSAGE`, for entries that differ in nothing else.
+    init(level: Logger.Level, metadata: Logger.Metadata) {
+        append("PRIORITY", Self.priority(of: level).utf8)
+        append("SYSLOG_IDENTIFIER", "bittern".utf8)
         for (key, value) in metadata {
             let text = value.description
             guard !text.isEmpty, let name = Self.fieldName(for: key) else { continue }
             if name == "MESSAGE_ID", !EventID.isWellFormed(text) { continue }
-            append(name, text)
+            append(name, text.utf8)
         }
+    }
+
+    /// This entry with what it says, byte for byte.
+    func saying(_ message: [UInt8]) -> JournalEntry {
+        var entry = self
+        entry.append("MESSAGE", message)
+        return entry
     }
 
     /// The fields as they are sent.
@@ -70,10 +82,10 @@ struct JournalEntry: Sendable {
         }
     }
 
-    private mutating func append(_ name: String, _ value: String) {
+    private mutating func append(_ name: String, _ value: some Collection<UInt8>) {
         bytes += name.utf8
         bytes.append(UInt8(ascii: "="))
-        bytes += value.utf8
+        bytes += value
         ends.append(bytes.count)
     }
 }

@@ -8,7 +8,7 @@ private let allowedImports: [String: Set<String>] = [
     "ControlAPI": ["Domain", "FoundationEssentials"],
     "Storage": ["Domain", "FoundationEssentials", "GRDB", "GRDBSQLite", "Glibc", "Synchronization"],
     "Exec": ["CLinux", "Dispatch", "Domain", "Glibc", "Subprocess", "Synchronization", "SystemPackage"],
-    "Systemd": ["CSystemd", "FoundationEssentials", "Glibc", "Logging", "Synchronization"],
+    "Systemd": ["CSystemd", "Dispatch", "FoundationEssentials", "Glibc", "Logging", "Synchronization"],
     "Daemon": [
         "ControlAPI", "Domain", "Exec", "Providers", "Storage", "Systemd", "FoundationEssentials", "Glibc", "Synchronization",
         "AsyncHTTPClient", "CoreMetrics", "HTTPTypes", "Hummingbird", "HummingbirdCore", "Logging", "NIOCore",
