@@ -12,7 +12,7 @@ import Testing
         let commands = try Self.commands()
         #expect(commands.count == 5)
         let own = commands.filter { $0.hasPrefix("bittern ") }
-        #expect(own == ["bittern backup /root/bittern.db", "bittern deploy --all --wait", "bittern doctor"])
+        #expect(own == ["bittern backup /var/backups/bittern.db", "bittern deploy --all --wait", "bittern doctor"])
         #expect(commands.filter { $0.contains("/var/lib/bittern/bittern.db") }.count == 1)
     }
 
@@ -79,7 +79,7 @@ import Testing
     /// - Parameter carried: the copy of the ledger, on its way from one to the other.
     private static func run(_ command: String, on site: Site, carrying carried: String) async throws {
         func placed(_ word: String) -> String {
-            if word == "/root/bittern.db" { return carried }
+            if word == "/var/backups/bittern.db" { return carried }
             return word.replacing("/var/lib/bittern/", with: site.daemon.setup.stateDirectory + "/")
         }
         for part in command.components(separatedBy: " && ") {
