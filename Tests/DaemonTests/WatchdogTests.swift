@@ -13,6 +13,7 @@ import Testing
     func looks() async throws {
         let part = Part()
         let told = Told()
+        let said = Told()
         let watchdog = Watchdog(
             interval: .milliseconds(40),
             parts: [
@@ -20,7 +21,7 @@ import Testing
                 Watchdog.Part(name: "the other") { await part.answer() },
             ], notifier: Notifier { _ in told.hear() },
             reporter: Reporter(
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                logger: Logger(label: "test") { _ in Recorder(said: said) },
                 metrics: DaemonMetrics(version: "0", startedAt: Timestamp(milliseconds: 0))))
         let watching = Task { try await watchdog.run() }
         try await eventually("three looks that went well") { told.count >= 3 }
@@ -32,6 +33,7 @@ import Testing
         let asked = part.asked
         try await eventually("three more of them") { part.asked >= asked + 3 }
         #expect(told.count == heard)
+        #expect(said.count == 1)
         part.mode.withLock { $0 = .refuses }
         let refused = part.asked
         try await eventually("three looks that are answered with no") { part.asked >= refused + 3 }
@@ -39,6 +41,21 @@ import Testing
         part.mode.withLock { $0 = .answers }
         try await eventually("the first that goes well again") { told.count > heard }
         watching.cancel()
+        #expect(said.count == 1)
+    }
+
+    /// Counts what is logged.
+    private struct Recorder: LogHandler {
+        let said: Told
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.info
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) { said.hear() }
     }
 
     private final class Told: Sendable {
