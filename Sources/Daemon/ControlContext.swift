@@ -9,6 +9,8 @@ import NIOPosix
 struct ControlContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     let requester: Requester
+    /// Writes the connection's bytes.
+    let eventLoop: any EventLoop
 
     struct Source: RequestContextSource {
         let channel: any Channel
@@ -19,6 +21,25 @@ struct ControlContext: RequestContext {
     init(source: Source) {
         coreContext = CoreRequestContextStorage(source: source)
         requester = source.requester
+        eventLoop = source.channel.eventLoop
+    }
+
+    /// A body that comes in pieces and is never further ahead of its reader than one of them and what waits in the channel, whatever its
+    /// length and however many are sent at once.
+    ///
+    /// A write by itself only wakes the event loop, so who reads from a disk would have put megabytes on its list before it could say
+    /// that the reader is slow.
+    func body(
+        contentLength: Int? = nil,
+        _ send: @escaping @Sendable @concurrent (_ write: @concurrent (_ bytes: [UInt8]) async throws -> Void) async throws -> Void
+    ) -> ResponseBody {
+        ResponseBody(contentLength: contentLength) { @concurrent [eventLoop] writer in
+            try await send { bytes in
+                try await writer.write(ByteBuffer(bytes: bytes))
+                try await eventLoop.submit {}.get()
+            }
+            try await writer.finish(nil)
+        }
     }
 }
 

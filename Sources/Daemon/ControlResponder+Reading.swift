@@ -17,13 +17,13 @@ extension ControlResponder {
         router.get("/accounts") { _, _ in try await accounts() }
         router.get("/jobs") { request, _ in try await jobs(request.uri.queryParameters) }
         router.get("/jobs/:id") { _, context in try Self.reply(JobReply(try await job(context))) }
-        router.get("/jobs/:id/log") { request, context in try await log(of: job(context), request.uri.queryParameters) }
+        router.get("/jobs/:id/log") { request, context in try await log(of: job(context), request.uri.queryParameters, context) }
         router.get("/apps/:app/releases") { _, context in
             let app = try app(context.parameters.require("app"))
             return try Self.reply(try await ledger.releases(of: app.name).filter { $0.state != .building }.map(ReleaseReply.init))
         }
         router.get("/doctor") { _, _ in try Self.reply(await doctor.findings(loaded: configuration).map(FindingReply.init)) }
-        router.get("/backup") { _, _ in try await backup() }
+        router.get("/backup") { _, context in try await backup(context) }
     }
 
     private func status() async throws -> Response {
@@ -85,20 +85,17 @@ extension ControlResponder {
         return try Self.reply(try await ledger.jobs(app: app, state: state, limit: Self.limit(query)).map(JobReply.init))
     }
 
-    private func log(of job: Job, _ query: Parameters) throws -> Response {
+    private func log(of job: Job, _ query: Parameters, _ context: ControlContext) throws -> Response {
         let step = query["step"].map(String.init)
         let stream = LogStream(
             ledger: ledger, state: state, job: job.id, onlyStep: step, follow: query["follow"] == "1")
         return Response(
             status: .ok, headers: [.contentType: "application/octet-stream"],
-            body: ResponseBody { @concurrent writer in
-                try await stream.send { try await writer.write(ByteBuffer(bytes: $0)) }
-                try await writer.finish(nil)
-            })
+            body: context.body { try await stream.send($0) })
     }
 
     /// The CLI opens the file it is asked to write; here the copy lies in the state directory for as long as it is sent.
-    private func backup() async throws -> Response {
+    private func backup(_ context: ControlContext) async throws -> Response {
         let copy: LedgerCopy
         // Deliveries need the space more than a copy does.
         let (size, least) = (try await ledger.size().bytes, configuration.minFree)
@@ -115,9 +112,6 @@ extension ControlResponder {
         }
         return Response(
             status: .ok, headers: [.contentType: "application/vnd.sqlite3"],
-            body: ResponseBody(contentLength: copy.size) { @concurrent writer in
-                try await copy.send { try await writer.write(ByteBuffer(bytes: $0)) }
-                try await writer.finish(nil)
-            })
+            body: context.body(contentLength: copy.size) { try await copy.send($0) })
     }
 }

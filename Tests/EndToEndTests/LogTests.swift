@@ -118,18 +118,23 @@ import Testing
         }
     }
 
-    @Test("twenty followers of one job all get the same bytes")
+    @Test("twenty followers of one job all get the same bytes, and the daemon keeps none of them")
     func manyFollowers() async throws {
-        try await withSite(app: "build: ['\(Site.gate("g")); seq -f %0999.0f 2000']\n") { site in
+        try await withSite(app: "build: ['\(Site.gate("g")); seq -f %0999.0f 10000']\n") { site in
+            let daemon = try #require(site.daemon.processID)
             let job = try await site.push(["a": "1"]).job
             try await site.reached("g")
             var followers: [RunningProcess] = []
             for number in 1...20 {
                 followers.append(try await Self.follow(job, of: site, into: "out-\(number)", "--raw", "--step", "build-1", "--follow"))
             }
+            let before = try ProcessTable.anonymousMemory(of: daemon)
             try site.open("g")
             for follower in followers { #expect(try await follower.waitForExit(within: .seconds(120)) == 0) }
-            let wanted = Data((1...2000).map { String(repeating: "0", count: 999 - "\($0)".count) + "\($0)\n" }.joined().utf8)
+            // What waits on twenty connections, against the 200 MB that were sent.
+            let grown = try ProcessTable.anonymousMemory(of: daemon) - before
+            #expect(grown < 16 << 20, "it grew by \(grown >> 10) KB")
+            let wanted = Data((1...10_000).map { String(repeating: "0", count: 999 - "\($0)".count) + "\($0)\n" }.joined().utf8)
             for number in 1...20 {
                 let seen = try Data(contentsOf: URL(filePath: site.daemon.setup.path("out-\(number)")))
                 #expect(seen == wanted, "follower \(number) got \(seen.count) bytes")
