@@ -255,6 +255,9 @@ private struct Herald: Service {
 }
 
 /// Keeps a second daemon away from the same state directory; the kernel gives it back, however the daemon ends.
+///
+/// A record lock of fcntl(2), because that belongs to the process alone: one of flock(2) would live on in whatever the daemon had just
+/// forked when it was killed, until that has become its program. The price is that the file is opened here and nowhere else.
 struct StateLock {
     private let descriptor: Int32
 
@@ -262,9 +265,15 @@ struct StateLock {
         let path = directory + "/lock"
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw StartError("cannot write \(path): \(String(cString: strerror(errno)))") }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            close(descriptor)
-            throw StartError("another bittern runs with the state directory \(directory); stop it or give this one its own")
+        var wanted = flock(l_type: Int16(F_WRLCK), l_whence: Int16(SEEK_SET), l_start: 0, l_len: 0, l_pid: 0)
+        guard fcntl(descriptor, F_SETLK, &wanted) == 0 else {
+            let isTaken = errno == EACCES || errno == EAGAIN
+            let cause = String(cString: strerror(errno))
+            defer { close(descriptor) }
+            guard isTaken else { throw StartError("cannot lock \(path): \(cause)") }
+            let isKnown = fcntl(descriptor, F_GETLK, &wanted) == 0 && wanted.l_type != Int16(F_UNLCK)
+            let process = isKnown ? " (process \(wanted.l_pid))" : ""
+            throw StartError("another bittern\(process) runs with the state directory \(directory); stop it or give this one its own")
         }
     }
 

@@ -30,9 +30,43 @@ struct HTTPListener<Child: ServerChildChannel>: Service {
     /// What the socket is bound to.
     var address: SocketAddress? { server.channel.localAddress }
 
+    /// How long an address that is taken is tried again: what a killed daemon was about to start has its sockets until it has become
+    /// that program.
+    private static var patience: Duration { .seconds(2) }
+
     /// - Throws: ``StartError`` with a sentence when the address is taken or not allowed.
     init(_ address: ListenerAddress, _ child: Child, connections: Int, group: any EventLoopGroup, logger: Logger) async throws {
         let quiescing = ServerQuiescingHelper(group: group)
+        do {
+            server = try await Self.bindOnceFree(address, child, connections: connections, group: group, quiescing, logger: logger)
+        } catch {
+            throw StartError.cannotListen(on: Self.text(address), error)
+        }
+        self.child = child
+        self.quiescing = quiescing
+        self.logger = logger
+        self.group = group
+        description = Self.text(address, bound: server.channel.localAddress)
+    }
+
+    private static func bindOnceFree(
+        _ address: ListenerAddress, _ child: Child, connections: Int, group: any EventLoopGroup, _ quiescing: ServerQuiescingHelper,
+        logger: Logger
+    ) async throws -> NIOAsyncChannel<Child.Value, Never> {
+        let deadline = ContinuousClock.now + patience
+        while true {
+            do {
+                return try await bind(address, child, connections: connections, group: group, quiescing, logger: logger)
+            } catch let error as IOError where error.errnoCode == EADDRINUSE && ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
+    }
+
+    private static func bind(
+        _ address: ListenerAddress, _ child: Child, connections: Int, group: any EventLoopGroup, _ quiescing: ServerQuiescingHelper,
+        logger: Logger
+    ) async throws -> NIOAsyncChannel<Child.Value, Never> {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 4096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -46,26 +80,18 @@ struct HTTPListener<Child: ServerChildChannel>: Service {
             }
             .childChannelOption(.allowRemoteHalfClosure, value: true)
         let setUp: @Sendable (any Channel) -> EventLoopFuture<Child.Value> = { child.setup(channel: $0, logger: logger) }
-        do {
-            switch address {
-            case .tcp(let host, let port):
-                server = try await bootstrap.bind(host: host, port: port, serverBackPressureStrategy: nil, childChannelInitializer: setUp)
-            case .unix(let path, let mode):
-                try Self.removeStale(path)
-                server = try await bootstrap.bind(
-                    unixDomainSocketPath: path, serverBackPressureStrategy: nil, childChannelInitializer: setUp)
-                guard chmod(path, mode) == 0 else { throw IOError(errnoCode: errno, reason: "chmod") }
-            case .inherited(let descriptor):
-                server = try await bootstrap.bind(descriptor, serverBackPressureStrategy: nil, childChannelInitializer: setUp)
-            }
-        } catch {
-            throw StartError.cannotListen(on: Self.text(address), error)
+        switch address {
+        case .tcp(let host, let port):
+            return try await bootstrap.bind(host: host, port: port, serverBackPressureStrategy: nil, childChannelInitializer: setUp)
+        case .unix(let path, let mode):
+            try removeStale(path)
+            let server = try await bootstrap.bind(
+                unixDomainSocketPath: path, serverBackPressureStrategy: nil, childChannelInitializer: setUp)
+            guard chmod(path, mode) == 0 else { throw IOError(errnoCode: errno, reason: "chmod") }
+            return server
+        case .inherited(let descriptor):
+            return try await bootstrap.bind(descriptor, serverBackPressureStrategy: nil, childChannelInitializer: setUp)
         }
-        self.child = child
-        self.quiescing = quiescing
-        self.logger = logger
-        self.group = group
-        description = Self.text(address, bound: server.channel.localAddress)
     }
 
     func run() async throws {

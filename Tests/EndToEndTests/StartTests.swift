@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import RealParts
 import Testing
 
@@ -14,6 +15,7 @@ import Testing
             #expect(result.status == 1)
             let sentence = try sentence(of: result)
             #expect(sentence.contains(daemon.setup.stateDirectory), "\(sentence)")
+            #expect(sentence.contains("(process \(try #require(daemon.processID)))"), "\(sentence)")
             #expect(try await daemon.run("status").status == 0)
             #expect(try await daemon.send(BitternDaemon.goodPush(), to: "/hooks/acme").status == 202)
         }
@@ -37,6 +39,24 @@ import Testing
             let result = try await serve(daemon)
             #expect(result.status == 1)
             #expect(try sentence(of: result).contains(daemon.setup.controlSocket), "\(result)")
+            #expect(try await daemon.run("status").status == 0)
+        }
+    }
+
+    @Test("what a killed daemon was about to start, and has its lock and its sockets for a moment, is waited for")
+    func heirs() async throws {
+        try await withDoor { daemon in
+            try await daemon.kill9()
+            // As a child has it between fork(2) and execve(2).
+            let lock = open(daemon.setup.stateDirectory + "/lock", O_RDWR | O_CLOEXEC)
+            defer { close(lock) }
+            #expect(flock(lock, LOCK_EX | LOCK_NB) == 0)
+            var socket: HeldSocket? = try HeldSocket(.unix(path: daemon.setup.controlSocket))
+            let ready = daemon.notify.messages.count
+            try await daemon.launch()
+            try await socket?.hangUpOnOne()
+            socket = nil
+            try await daemon.notify.wait(for: "READY=1", skipping: ready)
             #expect(try await daemon.run("status").status == 0)
         }
     }
