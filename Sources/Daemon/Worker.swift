@@ -71,10 +71,11 @@ actor Worker {
         await act(machine?.halt())
     }
 
-    /// Somebody wants the job gone; the step that runs is ended. False when this worker does not have the job (yet).
+    /// Somebody wants the job gone; the step that runs is ended. False when this worker does not have the job yet, or no longer: how it
+    /// ends is settled then and on its way to the ledger.
     func cancel(job: Int64, by requester: String) async -> Bool {
-        guard machine?.job == job else { return false }
-        await act(machine?.cancel(by: requester))
+        guard let machine, machine.job == job, machine.isUnderWay else { return false }
+        await act(self.machine?.cancel(by: requester))
         return true
     }
 

@@ -143,6 +143,14 @@ package struct JobMachine: Sendable, Equatable {
         }
     }
 
+    /// Whether a step runs, so that its end is still to be waited for; false also when the last one has ended and that is being noted.
+    package var isUnderWay: Bool {
+        switch state {
+        case .running, .stopping, .reverting, .stoppingRevert: true
+        case .queued, .ended: false
+        }
+    }
+
     /// Whether a step was told to stop, so that none must be started.
     package var isStopping: Bool {
         switch state {

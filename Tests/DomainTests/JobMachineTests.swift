@@ -63,6 +63,20 @@ struct JobMachineTests {
         #expect(stopped.stepEnded(.stopped) == .end(JobEnd(.cancelled, "cancelled during step \"activate\"")))
     }
 
+    @Test("a job is under way from its start until how it ends is settled, however that is")
+    func underWay() throws {
+        var machine = try jobMachine(atStep: 4)
+        #expect(machine.isUnderWay)
+        _ = machine.cancel()
+        #expect(machine.isUnderWay)
+        _ = machine.stepEnded(.stopped)
+        #expect(!machine.isUnderWay)
+        var halted = try jobMachine(atStep: 2)
+        _ = halted.halt()
+        #expect(halted.stepEnded(.stopped) == .putBack)
+        #expect(!halted.isUnderWay)
+    }
+
     @Test("a halted job is put back and starts again, unless its last step had just succeeded")
     func halt() throws {
         for (step, outcome) in [(2, StepOutcome.stopped), (2, .succeeded), (2, .exited(status: 1)), (4, .stopped)] {
