@@ -17,17 +17,17 @@ struct TortureTests {
         let tally = CrashTally()
         var slowest: Duration = .zero
         let began = ContinuousClock.now
-        var broken: (number: Int, seed: UInt64)?
+        var broken: (number: Int, seed: UInt64, found: [String])?
         try await withThrowingTaskGroup { removals in
             for number in 0..<(rounds ?? 0) {
                 let roundBegan = ContinuousClock.now
                 // The first round of a seed is that seed, so that a printed one is run again with ROUNDS=1.
                 let seed = first &+ UInt64(number)
                 let round = Round(seed: seed, directory: "\(Round.parent)/bittern-torture-\(getpid())-\(number)", tally: tally)
-                let isClean = await Self.play(round, number: number)
+                let found = await Self.play(round, number: number)
                 slowest = max(slowest, .now - roundBegan)
-                guard isClean else {
-                    broken = (number, seed)
+                guard found.isEmpty else {
+                    broken = (number, seed, found)
                     break
                 }
                 // The disk takes its time over it, so it is not waited for.
@@ -36,7 +36,10 @@ struct TortureTests {
             try await removals.waitForAll()
         }
         if let broken {
-            Issue.record("round \(broken.number) of seed \(first) broke an invariant; BITTERN_TORTURE_SEED=\(broken.seed) runs it again")
+            // Whoever has the last lines only is to know what it was.
+            let found = broken.found.map { $0.split(separator: "\n").last ?? "" }.joined(separator: "\n")
+            Issue.record(
+                "round \(broken.number) of seed \(first) broke an invariant; BITTERN_TORTURE_SEED=\(broken.seed) runs it again\n\(found)")
             return
         }
         let took = ContinuousClock.now - began
@@ -49,8 +52,8 @@ struct TortureTests {
 
     private static func seconds(_ time: Duration) -> String { String(format: "%.1f", time / .seconds(1)) }
 
-    /// Runs a round and says whether it was clean; prints everything where not.
-    private static func play(_ round: Round, number: Int) async -> Bool {
+    /// Runs a round and says what was wrong with it; prints everything where there is something.
+    private static func play(_ round: Round, number: Int) async -> [String] {
         let seed = round.seed
         let began = ContinuousClock.now
         var script = ""
@@ -73,13 +76,13 @@ struct TortureTests {
         }
         if found.isEmpty {
             if isKept { say("\(round.tables())\n\(script)\n\(round.directory) is kept") }
-            return true
+            return []
         }
         say("torture: VIOLATION in round \(number), seed \(seed); \(round.directory) is kept")
         say(found.map { "  \($0)" }.joined(separator: "\n"))
         say(round.tables())
         say(script)
-        return false
+        return found
     }
 }
 
