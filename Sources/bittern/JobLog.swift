@@ -9,14 +9,16 @@ struct JobLog {
     var step: String?
     var follow = false
     var raw = false
+    /// A line of JSON for each line of output.
+    var json = false
     /// Only the end counts, nothing is shown.
     var isSilent = false
 
     /// Shows it; when it is followed, ends with the status of the job.
     func show(over client: ControlClient) async throws {
-        let printer = LogPrinter(raw: raw, colours: Terminal.hasColours, tellsTimes: Terminal.isInteractive)
+        let forPeople = !raw && !json && !isSilent
         let screen = LogScreen(
-            printer: isSilent ? nil : printer, job: job, hasRunningLine: follow && !raw && !isSilent && Terminal.isInteractive,
+            printer: isSilent ? nil : printer, job: job, hasRunningLine: follow && forPeople && Terminal.isInteractive,
             colours: Terminal.hasColours)
         let interrupt = follow ? Interrupt { await screen.interrupted() } : nil
         let ticking = Task {
@@ -37,10 +39,15 @@ struct JobLog {
             throw error
         }
         await screen.finish()
-        if follow { try exitAs(await screen.end) }
+        if follow { try exitAs(await screen.end, isTold: forPeople) }
     }
 
-    private func exitAs(_ end: LogFrame.Head?) throws {
+    private var printer: any LogPrinting {
+        json ? LogLines() : LogPrinter(raw: raw, colours: Terminal.hasColours, tellsTimes: Terminal.isInteractive)
+    }
+
+    /// - Parameter isTold: whether the reason stands below the output already.
+    private func exitAs(_ end: LogFrame.Head?, isTold: Bool) throws {
         guard let state = end?.ended.flatMap({ Job.State(rawValue: $0) }) else {
             throw Failure(.noDaemon, "the daemon stopped before job \(job) ended; bittern show \(job) says how it went on")
         }
@@ -49,7 +56,7 @@ struct JobLog {
         case .queued, .running: throw Failure(.noDaemon, "the daemon stops; job \(job) goes on when it is started again")
         case .failed, .cancelled, .superseded:
             let reason = SafeText.shown(end?.reason ?? "")
-            throw Failure(.jobFailed, raw || isSilent ? "job \(job) \(state.rawValue): \(reason)" : nil)
+            throw Failure(.jobFailed, isTold ? nil : "job \(job) \(state.rawValue): \(reason)")
         }
     }
 }
@@ -58,7 +65,7 @@ struct JobLog {
 /// for a moment.
 private actor LogScreen {
     /// nil: nothing is shown.
-    private var printer: LogPrinter?
+    private var printer: (any LogPrinting)?
     private let job: Int64
     private let hasRunningLine: Bool
     private let colours: Bool
@@ -68,7 +75,7 @@ private actor LogScreen {
     private var isLineDrawn = false
     private(set) var end: LogFrame.Head?
 
-    init(printer: LogPrinter?, job: Int64, hasRunningLine: Bool, colours: Bool) {
+    init(printer: (any LogPrinting)?, job: Int64, hasRunningLine: Bool, colours: Bool) {
         self.printer = printer
         self.job = job
         self.hasRunningLine = hasRunningLine
@@ -144,8 +151,60 @@ final class Interrupt {
     }
 }
 
+/// What becomes of a log's frames, one after the other, on standard output.
+private protocol LogPrinting: Sendable {
+    mutating func text(for frame: LogFrame) -> [UInt8]
+    /// Whether something else may be written without tearing a line apart.
+    var isAtLineStart: Bool { get }
+}
+
+/// For programs: an object for each line of output, and for each beginning and end.
+private struct LogLines: LogPrinting {
+    /// A longer line comes in pieces of this many bytes.
+    private static let longest = 64 << 10
+
+    private struct Object: Encodable {
+        var step: String?
+        /// Without its line end; what is no UTF-8 or no text is escaped as on a terminal.
+        var line: String?
+        var started_at: String?
+        /// How the step, or without one the job, ended.
+        var state: String?
+        var took_ms: Int64?
+        var reason: String?
+    }
+
+    private var filter = TerminalText(keepsColours: false)
+    private var unfinished: [UInt8] = []
+    let isAtLineStart = true
+
+    mutating func text(for frame: LogFrame) -> [UInt8] {
+        let (head, step) = (frame.head, frame.head.step)
+        var objects: [Object] = []
+        if let began = head.began { objects.append(Object(step: step, started_at: Timestamp(milliseconds: began).rfc3339)) }
+        objects += lines(filter.filter(frame.payload), of: step)
+        if head.step_ended != nil || head.ended != nil {
+            objects += lines(filter.finish() + (unfinished.isEmpty ? [] : [0x0A]), of: step)
+            objects.append(Object(step: step, state: head.step_ended ?? head.ended, took_ms: head.took_ms, reason: head.reason))
+        }
+        // Text and numbers can always be encoded.
+        return objects.flatMap { ((try? ReplyCoding.encode($0)).map(Array.init) ?? []) + [0x0A] }
+    }
+
+    private mutating func lines(_ bytes: [UInt8], of step: String?) -> [Object] {
+        var objects: [Object] = []
+        for byte in bytes {
+            if byte != 0x0A { unfinished.append(byte) }
+            guard byte == 0x0A || (unfinished.count >= Self.longest && byte & 0x80 == 0) else { continue }
+            objects.append(Object(step: step, line: String(decoding: unfinished, as: UTF8.self)))
+            unfinished = []
+        }
+        return objects
+    }
+}
+
 /// Puts a heading above each step's output and the job's end below.
-struct LogPrinter {
+private struct LogPrinter: LogPrinting {
     private let raw: Bool
     private var filter: TerminalText
     private let colours: Bool

@@ -81,6 +81,24 @@ import Testing
         }
     }
 
+    @Test("for programs each line is an object, with its step, and so is each beginning and end")
+    func json() async throws {
+        try await withSite(app: "build: ['printf \"one\\ntwo \\\\351\"; exit 4']\n") { site in
+            let job = try await site.push(["a": "1"]).job
+            _ = try await site.runToEnd(job)
+            for (options, status) in [([], RealParts.ExitStatus.exited(0)), (["--follow"], .exited(3))] {
+                let result = try await site.daemon.run(["log", "\(job)", "--json"] + options)
+                #expect(result.status == status)
+                let objects = try result.output.split(separator: "\n").map { try JSONValue(parsing: String($0)) }
+                #expect(objects.filter { $0["step"].string == "build-1" }.compactMap { $0["line"].string } == ["one", #"two \xe9"#])
+                let ends = objects.filter { !$0["state"].isNull }.map { "\($0["step"].string ?? "-") \($0["state"].string ?? "")" }
+                #expect(ends == ["fetch succeeded", "checkout succeeded", "build-1 failed", "- failed"], "\(result)")
+                #expect(objects.filter { !$0["started_at"].isNull }.count == 3)
+                #expect(objects.last?["reason"].string == "step \"build-1\" exited with status 4")
+            }
+        }
+    }
+
     @Test("where no terminal is there is no running line, no time and no escape, however long a step is silent")
     func piped() async throws {
         try await withSite(app: Self.build()) { site in
