@@ -50,6 +50,9 @@ struct SabotageTests {
             Sabotage(
                 invariant: 1, sentence: "failed and should not have",
                 sql: "UPDATE jobs SET state = 'failed', reason = 'x' WHERE app = 'blog'"),
+            Sabotage(
+                invariant: 1, sentence: "failed and should not have: it never appeared on",
+                sql: "UPDATE jobs SET state = 'failed', reason = 'it never appeared on ' || ref WHERE app = 'blog'"),
             Sabotage(invariant: 1, sentence: "succeeded and should have failed", sql: unreliable),
             Sabotage(invariant: 1, sentence: "went live though its build fails", sql: unreliable),
             Sabotage(
