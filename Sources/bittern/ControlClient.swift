@@ -48,12 +48,15 @@ struct ControlClient {
     let socket: String
     private let patience: Duration?
 
-    init(_ options: ConnectionOptions) {
-        self.init(socket: options.path)
+    /// When whoever waits is told so. Where the service manager holds the socket anybody may connect, also while no daemon comes up.
+    private static let silence: Duration = .seconds(3)
+
+    /// - Parameter patience: how long the daemon may take until its answer begins; nil: as long as it likes.
+    init(_ options: ConnectionOptions, patience: Duration? = .seconds(60)) {
+        self.init(socket: options.path, patience: patience)
     }
 
-    /// - Parameter patience: how long the daemon may take; nil: as long as it likes.
-    init(socket: String, patience: Duration? = nil) {
+    init(socket: String, patience: Duration?) {
         self.socket = socket
         self.patience = patience
     }
@@ -99,8 +102,7 @@ struct ControlClient {
         configuration.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(configuration: configuration)
         do {
-            let response = try await client.execute(
-                request, deadline: patience.map { .now() + .milliseconds($0.wholeMilliseconds) } ?? .distantFuture)
+            let response = try await response(to: request, by: client)
             guard response.status == .ok else {
                 let data = try await response.body.collect(upTo: 1 << 20)
                 let reply = try? ReplyCoding.decode(ErrorReply.self, from: Data(data.readableBytesView))  // no JSON: the code says it
@@ -113,8 +115,24 @@ struct ControlClient {
         } catch {
             try? await client.shutdown()  // the first error is the one to tell
             if error is Failure { throw error }
+            if error as? HTTPClientError == .deadlineExceeded, let patience {
+                throw Failure(
+                    .noDaemon,
+                    "the daemon did not answer on \(socket) within \(patience.inWords); systemctl status bittern says what it does")
+            }
             throw Failure(.noDaemon, "the daemon stopped answering on \(socket): \(error)")
         }
+    }
+
+    /// The head of its answer.
+    private func response(to request: HTTPClientRequest, by client: HTTPClient) async throws -> HTTPClientResponse {
+        let reminder = Task {
+            try await Task.sleep(for: Self.silence)  // cancelled by the answer
+            Terminal.tell("bittern: the daemon has not answered yet; systemctl status bittern says what it does")
+        }
+        defer { reminder.cancel() }
+        let deadline = patience.map { NIODeadline.now() + .milliseconds($0.wholeMilliseconds) }
+        return try await client.execute(request, deadline: deadline ?? .distantFuture)
     }
 
     private static func status(of answer: HTTPResponseStatus) -> ExitStatus {

@@ -34,6 +34,21 @@ import Testing
         }
     }
 
+    @Test("a command that is connected and gets no answer says so instead of being silent")
+    func silentDaemon() async throws {
+        try await withTemporaryDirectory { directory in
+            let socket = directory.path + "/control.sock"
+            let held = try HeldSocket(.unix(path: socket))
+            let errors = directory.path + "/errors"
+            let command = try await RunningProcess.start([try BitternBinary.path(), "status", "--socket", socket], output: directory.path + "/output", error: errors)
+            let sentence = "bittern: the daemon has not answered yet; systemctl status bittern says what it does\n"
+            try await eventually("the sentence") { (try? String(contentsOfFile: errors, encoding: .utf8)) == sentence }
+            #expect(command.exitStatus == nil)
+            try await command.end()
+            withExtendedLifetime(held) {}
+        }
+    }
+
     @Test("what no command understands exits with 2 and one line on standard error")
     func usage() async throws {
         let wrong = [

@@ -20,7 +20,7 @@ struct Backup: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
-        let client = ControlClient(connection)
+        let client = ControlClient(connection, patience: nil)
         guard file != "-" else { return try await client.stream(.backup) { try Terminal.writeAll($0) } }
         let target = try NewFile(file, replacing: force)
         var size = 0

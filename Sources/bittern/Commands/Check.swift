@@ -42,7 +42,7 @@ struct Check: AsyncParsableCommand {
     }
 
     private func compare(_ configuration: Configuration, since moment: Timestamp) async throws {
-        let client = ControlClient(options.connection)
+        let client = ControlClient(options.connection, patience: nil)
         var changed: [VerdictChange] = []
         var count = 0
         var before: Int64?

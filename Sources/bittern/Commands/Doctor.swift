@@ -32,7 +32,7 @@ struct Doctor: AsyncParsableCommand {
     /// The daemon's own, or what can be seen in its stead.
     private func findings() async throws -> [FindingReply] {
         do {
-            return try await ControlClient(options.connection).get(.doctor, as: [FindingReply].self)
+            return try await ControlClient(options.connection, patience: nil).get(.doctor, as: [FindingReply].self)
         } catch let failure as Failure where failure.status == .noDaemon {
             let doctor = Daemon.Doctor(
                 file: config, environment: ProcessInfo.processInfo.environment, hostName: ProcessInfo.processInfo.hostName,
