@@ -40,7 +40,8 @@ import Testing
             let socket = directory.path + "/control.sock"
             let held = try HeldSocket(.unix(path: socket))
             let errors = directory.path + "/errors"
-            let command = try await RunningProcess.start([try BitternBinary.path(), "status", "--socket", socket], output: directory.path + "/output", error: errors)
+            let command = try await RunningProcess.start(
+                [try BitternBinary.path(), "status", "--socket", socket], output: directory.path + "/output", error: errors)
             let sentence = "bittern: the daemon has not answered yet; systemctl status bittern says what it does\n"
             try await eventually("the sentence") { (try? String(contentsOfFile: errors, encoding: .utf8)) == sentence }
             #expect(command.exitStatus == nil)
