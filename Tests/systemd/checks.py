@@ -6,6 +6,7 @@ both sockets and the service started, nothing held over from the check before).
 
 import concurrent.futures
 import contextlib
+import datetime
 import pathlib
 import re
 import shutil
@@ -99,6 +100,10 @@ class World:
     def status(self):
         return self.show("StatusText")["StatusText"]
 
+    def memory(self):
+        """The daemon's anonymous memory in bytes."""
+        return int(self.machine.out(f"grep RssAnon: /proc/{self.pid()}/status").split()[1]) << 10
+
     def drop_in(self, text):
         self.machine.write(DROP_IN, text)
         self.machine.run("systemctl daemon-reload")
@@ -108,6 +113,10 @@ class World:
 
     def events(self, cursor, id):
         return self.machine.journal(cursor, "MESSAGE_ID=" + event_ids()[id])
+
+
+def timestamp(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def event_ids():
@@ -327,6 +336,35 @@ def what_steps_write_stands_in_the_journal_with_the_same_fields(world):
     expect(len(baked) == 1, "the line of the step is not there once, but:\n" + "\n".join(line["MESSAGE"] for line in lines))
     wanted = {"BITTERN_JOB": str(job), "BITTERN_STEP": "bundle", "BITTERN_COMMIT": commit, "SYSLOG_IDENTIFIER": "bittern"}
     expect_equal({field: baked[0].get(field) for field in wanted}, wanted, "its fields")
+
+
+# More lines than any journal should get, one that is longer than any line of it, and one that is no text.
+FLOOD = "yes 'compiled one more of the components of this site.' | head -c 300000000; head -c 1000000 /dev/zero | tr '\\0' x; echo; " \
+    + "printf '\\377\\376 \\033[31m\\n'"
+
+
+@check(needs="serving")
+def a_flood_of_output_is_whole_in_the_log_and_bounded_in_the_journal(world):
+    build = SHOP.replace('    run: echo "baking $(cat message)"\n', f"    run: |\n      {FLOOD}\n")
+    world.shop.configure(shop=build + "log_limit: 2G\n")
+    world.machine.run("systemctl reload bittern.service")
+    cursor, before, peak = world.machine.cursor(), world.memory(), 0
+    job, _ = world.shop.push("main")
+    while not world.shop.ended_job(job):
+        peak = max(peak, world.memory())
+    steps = {step["name"]: step for step in world.shop.ended(job)["steps"]}
+    took = (timestamp(steps["bundle"]["finished_at"]) - timestamp(steps["bundle"]["started_at"])).total_seconds()
+    wanted = world.machine.out(["/bin/sh", "-c", f"({FLOOD}) | sha256sum"])
+    log = world.machine.out(["/bin/sh", "-c", f"cat /var/lib/bittern/logs/{job}/*bundle* | sha256sum"])
+    expect_equal(log, wanted, "the log of the step")
+    expect(peak - before < 8 << 20, f"the daemon's anonymous memory grew by {(peak - before) >> 10} KB")
+    lines = world.machine.journal(cursor, f"BITTERN_JOB={job}", "BITTERN_STEP=bundle", "BITTERN_STREAM=output")
+    left = re.compile(r"bittern: (\d+) lines? of output left out here")
+    told = [int(found[1]) for line in lines if isinstance(line["MESSAGE"], str) and (found := left.match(line["MESSAGE"]))]
+    shown = len(lines) - len(told)
+    expect_equal(shown + sum(told), 300_000_000 // 50 + 2, "the lines that the journal has or says it has not")
+    expect(shown <= 10_000 + 2_000 * (took + 1), f"the journal got {shown} lines in {took:.1f} s")
+    world.note(f"{301 / took:.0f} MB/s into the log, {shown} lines in the journal, {(peak - before) >> 10} KB of memory")
 
 
 @check(needs="serving")
