@@ -55,6 +55,12 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
 
+        .target(
+            name: "RunnerAPI",
+            dependencies: ["Domain"],
+            swiftSettings: swiftSettings
+        ),
+
         // The rooms that touch one thing each.
         .target(
             name: "Storage",
@@ -86,6 +92,13 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
 
+        // The privileged runner and the steps it starts; no socket of the network, no ledger.
+        .target(
+            name: "Runner",
+            dependencies: ["Domain", "Exec", "RunnerAPI", "Systemd", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: swiftSettings
+        ),
+
         // Connects them and decides little.
         .target(
             name: "Daemon",
@@ -112,7 +125,7 @@ let package = Package(
         .executableTarget(
             name: "bittern",
             dependencies: [
-                "ControlAPI", "Daemon", "Domain",
+                "ControlAPI", "Daemon", "Domain", "Runner",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -153,6 +166,9 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "ExecTests", dependencies: ["Domain", "Exec", "RealParts"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "RunnerTests", dependencies: ["Domain", "Exec", "RealParts", "Runner", "RunnerAPI", "bittern"],
+            swiftSettings: swiftSettings),
         .testTarget(
             name: "SystemdTests",
             dependencies: ["Systemd", .product(name: "Logging", package: "swift-log")],

@@ -19,9 +19,13 @@ import Glibc
 package struct JobMark: Sendable, Equatable {
     /// From 2^62 to below 2^62 + 2^60.
     package let limit: UInt64
+    let job: Int64
+    let releaseDirectory: String
     private let variables: [[UInt8]]
 
     package init(job: Int64, releaseDirectory: String) {
+        self.job = job
+        self.releaseDirectory = releaseDirectory
         let hash = Signature.hash(of: Array("\(job) \(releaseDirectory)".utf8)).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
         limit = 1 << 62 | hash >> 4
         variables = ["BITTERN_JOB=\(job)", "BITTERN_RELEASE=\(releaseDirectory)"].map { Array($0.utf8) }

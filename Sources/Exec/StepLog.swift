@@ -24,9 +24,16 @@ package final class StepLog: Sendable {
     private static let tailLimit = 2048
 
     /// Opens the file, empty unless it `goesOn`; the directory must be there.
-    package init(path: String, mask: LogMask, limit: Int, goesOn: Bool = false, journal: (any OutputJournal)? = nil) throws {
+    package convenience init(
+        path: String, mask: LogMask, limit: Int, goesOn: Bool = false, journal: (any OutputJournal)? = nil
+    ) throws {
         let descriptor = open(path, O_WRONLY | O_CREAT | (goesOn ? 0 : O_TRUNC) | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { throw ExecError.file("cannot write the log \(path)") }
+        self.init(descriptor: descriptor, mask: mask, limit: limit, journal: journal)
+    }
+
+    /// Writes to a file that somebody else opened for appending, and closes it.
+    package init(descriptor: Int32, mask: LogMask, limit: Int, journal: (any OutputJournal)? = nil) {
         self.limit = limit
         self.journal = journal
         state = Mutex(State(mask: mask, descriptor: descriptor))

@@ -6,7 +6,7 @@ import Synchronization
 /// disk, and nothing left of it afterwards.
 package struct StepSupervisor: Sendable {
     /// The limits of one run; nil: none.
-    package struct Limits: Sendable {
+    package struct Limits: Sendable, Equatable {
         package var step: Duration?
         package var silence: Duration?
 

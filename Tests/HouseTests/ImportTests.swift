@@ -7,15 +7,18 @@ private let allowedImports: [String: Set<String>] = [
     "Providers": ["Domain"],
     "ControlAPI": ["Domain", "FoundationEssentials"],
     "Storage": ["Domain", "FoundationEssentials", "GRDB", "GRDBSQLite", "Glibc", "Synchronization"],
-    "Exec": ["CLinux", "Dispatch", "Domain", "Glibc", "Subprocess", "Synchronization", "SystemPackage"],
+    "RunnerAPI": ["Domain", "FoundationEssentials"],
+    "Exec": ["CLinux", "Dispatch", "Domain", "FoundationEssentials", "Glibc", "Subprocess", "Synchronization", "SystemPackage"],
     "Systemd": ["CSystemd", "Dispatch", "FoundationEssentials", "Glibc", "Logging", "Synchronization"],
+    "Runner": ["Dispatch", "Domain", "Exec", "FoundationEssentials", "Glibc", "Logging", "RunnerAPI", "Systemd"],
     "Daemon": [
         "ControlAPI", "Domain", "Exec", "Providers", "Storage", "Systemd", "FoundationEssentials", "Glibc", "Synchronization",
         "AsyncHTTPClient", "CoreMetrics", "HTTPTypes", "Hummingbird", "HummingbirdCore", "Logging", "NIOCore",
         "NIOExtras", "NIOHTTP1", "NIOPosix", "NIOSSL", "ServiceLifecycle", "UnixSignals", "Yams",
     ],
     "bittern": [
-        "ControlAPI", "Daemon", "Dispatch", "Domain", "ArgumentParser", "AsyncHTTPClient", "FoundationEssentials", "Glibc", "NIOCore",
+        "ControlAPI", "Daemon", "Dispatch", "Domain", "Runner", "ArgumentParser", "AsyncHTTPClient", "FoundationEssentials", "Glibc",
+        "NIOCore",
         "NIOHTTP1",
     ],
 ]

@@ -1,6 +1,7 @@
 #ifndef BITTERN_CLINUX_H
 #define BITTERN_CLINUX_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -20,5 +21,17 @@ int bittern_pidfd_send_signal(int descriptor, int signal);
 
 /* adjtimex(2): 1 when something keeps the kernel's clock right, 0 when nothing does, -1 with errno when nobody may ask. */
 int bittern_clock_is_synchronised(void);
+
+/* memfd_create(2) and F_ADD_SEALS (fcntl(2)): a file without a name that holds the bytes and never anything else, at its beginning; it is
+   closed on exec. A descriptor, or -1 with errno. */
+int bittern_sealed_file(const char *name, const void *bytes, size_t count);
+
+/* F_GET_SEALS: 1 when nobody can change the file any more, neither its bytes nor its length, 0 when somebody can or it is another kind of
+   file. */
+int bittern_is_sealed(int descriptor);
+
+/* PR_SET_DUMPABLE (prctl(2)): from now on no process of the same user can look into this one (ptrace(2), /proc/PID/mem), and it
+   leaves no core. 0, or -1 with errno. */
+int bittern_hide_memory(void);
 
 #endif

@@ -4,7 +4,6 @@ import ArgumentParser
 enum LaterCommands {
     static let all: [any ParsableCommand.Type] = [
         Later<Account>.self, Later<Hooks>.self, Later<Runner>.self,
-        Later<Step>.self,
     ]
 
     protocol Name {
@@ -27,5 +26,4 @@ enum LaterCommands {
     enum Account: Name { static let name = "account" }
     enum Hooks: Name { static let name = "hooks" }
     enum Runner: Name { static let name = "runner" }
-    enum Step: Name { static let name = "step" }
 }

@@ -1,0 +1,131 @@
+import Domain
+import Exec
+import Foundation
+import RealParts
+import RunnerAPI
+import Testing
+
+/// `bittern step`, started as the runner starts it.
+@Suite(.serialized) struct StepProcessTests {
+    /// One that runs, or has ended.
+    private final class Started {
+        let process: RunningProcess
+        let directory: TemporaryDirectory
+        /// Open for as long as the shell may still want to open it.
+        private let sealed: Int32
+
+        init(_ process: RunningProcess, _ directory: TemporaryDirectory, sealed: Int32 = -1) {
+            (self.process, self.directory, self.sealed) = (process, directory, sealed)
+        }
+
+        deinit { close(sealed) }
+
+        var log: String { (try? directory.read("log")) ?? "" }  // not yet made
+        var result: StepResult? { (try? directory.read("result")).flatMap { StepResult(line: Array($0.utf8)) } }  // not yet told
+    }
+
+    private static let path = ["PATH": "/usr/bin:/bin"]
+
+    private static func specification(
+        _ script: String, environment: [String: String] = path, limits: StepSupervisor.Limits = .init(step: nil, silence: nil),
+        masked: [Secret] = [], mark: JobMark? = nil
+    ) -> StepSpecification {
+        let command = Command("/bin/sh", ["-euc", script], environment: environment, directory: "/", mark: mark)
+        return StepSpecification(command: command, limits: limits, masked: masked, logLimit: 1 << 20)
+    }
+
+    /// - Parameter wrapper: what starts it in its turn.
+    private static func start(_ specification: StepSpecification, in directory: TemporaryDirectory, by wrapper: [String] = []) async throws
+        -> Started
+    {
+        let sealed = try specification.sealed()
+        let process = try await start(input: "/proc/\(getpid())/fd/\(sealed)", in: directory, by: wrapper)
+        return Started(process, directory, sealed: sealed)
+    }
+
+    private static func start(input: String, in directory: TemporaryDirectory, by wrapper: [String] = []) async throws -> RunningProcess {
+        // The shell opens what the runner would hand over, and becomes the program.
+        let shell = ["/bin/sh", "-c", "exec \"$@\" <\"$0\"", input]
+        let program = try BitternBinary.path()
+        return try await RunningProcess.start(
+            shell + wrapper + [program, "step"], output: directory.path("log"), error: directory.path("result"))
+    }
+
+    @Test(
+        "the log gets the output without the secrets, and the end of the command is told as a result and an exit status",
+        arguments: [("exit 7", 7, StepOutcome.exited(status: 7)), ("true", 0, .succeeded), ("kill -ABRT $$", 134, .signalled(6))])
+    func end(script: String, status: Int32, outcome: StepOutcome) async throws {
+        try await withTemporaryDirectory { directory in
+            let secret = "a-secret-of-the-shop"
+            let specification = Self.specification(
+                "echo using $TOKEN; echo so >&2; \(script)", environment: Self.path.merging(["TOKEN": secret]) { _, given in given },
+                masked: [Secret(secret)])
+            let step = try await Self.start(specification, in: directory)
+            #expect(try await step.process.waitForExit() == .exited(status))
+            #expect(step.log == "using ***\nso\n")
+            #expect(step.result?.outcome == outcome)
+        }
+    }
+
+    @Test("a command that runs into a limit is ended, and the result says which")
+    func limits() async throws {
+        try await withTemporaryDirectory { directory in
+            let limits = StepSupervisor.Limits(step: nil, silence: .milliseconds(300))
+            let step = try await Self.start(Self.specification("echo begun; sleep 100", limits: limits), in: directory)
+            #expect(try await step.process.waitForExit() == 124)
+            #expect(step.result?.outcome == .exceeded(.silence(.milliseconds(300))))
+            #expect(step.log == "begun\n")
+        }
+    }
+
+    @Test("when the unit is stopped, all that the command began is ended with it")
+    func stop() async throws {
+        try await withTemporaryDirectory { directory in
+            let mark = JobMark(job: 71, releaseDirectory: directory.path)
+            let environment = Self.path.merging(["BITTERN_JOB": "71", "BITTERN_RELEASE": directory.path]) { _, given in given }
+            let script = mark.script + "; setsid sleep 300 & echo begun; sleep 300"
+            let step = try await Self.start(Self.specification(script, environment: environment, mark: mark), in: directory)
+            try await eventually("the command's first word") { step.log == "begun\n" }
+            step.process.send(signal: SIGTERM)
+            #expect(try await step.process.waitForExit() == 143)
+            #expect(step.result?.outcome == .stopped)
+            #expect(try ProcessTable.processes(withEnvironmentContaining: "BITTERN_RELEASE=\(directory.path)").isEmpty)
+        }
+    }
+
+    @Test("what anybody could still change is no specification")
+    func unsealed() async throws {
+        try await withTemporaryDirectory { directory in
+            let file = try directory.write("{}", to: "specification")
+            let step = Started(try await Self.start(input: file, in: directory), directory)
+            #expect(try await step.process.waitForExit() == 125)
+            #expect(step.log.isEmpty)
+            #expect(step.result?.reason?.contains("no sealed specification") == true, "\(String(describing: step.result))")
+        }
+    }
+
+    @Test(
+        "the command cannot look into its supervisor, which has secrets the command was not given",
+        .enabled(if: geteuid() == 0, "another user is needed, and for that root"))
+    func hidden() async throws {
+        try await withTemporaryDirectory { directory in
+            let script = "cat /proc/$PPID/environ 2>&1 || true; cat /proc/self/environ > /dev/null; echo done"
+            let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
+            let step = try await Self.start(Self.specification(script), in: directory, by: nobody)
+            #expect(try await step.process.waitForExit() == 0, "\(step.log)")
+            #expect(step.log.contains("Permission denied") && step.log.hasSuffix("done\n"), "\(step.log)")
+        }
+    }
+
+    @Test("a result is read as it was written, whatever the end was, and nothing else is one")
+    func results() throws {
+        let outcomes: [StepOutcome] = [
+            .succeeded, .exited(status: 3), .signalled(9), .stopped, .failed(reason: "a \"reason\""), .exceeded(.step(.seconds(5))),
+            .exceeded(.job(.seconds(60))), .exceeded(.silence(.milliseconds(1500))),
+        ]
+        for outcome in outcomes { #expect(StepResult(line: Array(try StepResult(outcome).line()))?.outcome == outcome) }
+        for text in ["", "\n", "{\"end\":\"succeeded\"}", "{\"end\":\"won\"}\n", "{}\n", "Fatal error: all is lost\n"] {
+            #expect(StepResult(line: Array(text.utf8)) == nil, "\(text)")
+        }
+    }
+}
