@@ -47,6 +47,8 @@ package struct StepCommand: Sendable, Equatable {
     package var secrets: [String: Secret]
     /// Where it runs.
     package var directory: String
+    /// See ``CommandStep/hasNetwork``.
+    package var hasNetwork = true
 
     package init(script: String, environment: [String: String], secrets: [String: Secret], directory: String) {
         self.script = script
@@ -189,7 +191,9 @@ private struct Stages {
     }
 
     func command(_ step: CommandStep, _ secrets: [String: Secret]) -> StepCommand {
-        StepCommand(script: step.run, environment: whole(step.environment), secrets: secrets, directory: directory)
+        var command = StepCommand(script: step.run, environment: whole(step.environment), secrets: secrets, directory: directory)
+        command.hasNetwork = step.hasNetwork
+        return command
     }
 
     private func ask(_ health: Health) -> StepCommand {

@@ -46,15 +46,11 @@ package struct StepResult: Codable, Sendable, Equatable {
     }
 
     /// With its line end.
-    package func line() throws -> Data {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return try encoder.encode(self) + [0x0A]
-    }
+    package func line() throws -> Data { try RunnerLine.encode(self) }
 
     /// - Returns: nil for anything but one whole line.
     package init?(line: some BidirectionalCollection<UInt8>) {
-        guard line.last == 0x0A, let result = try? JSONDecoder().decode(StepResult.self, from: Data(line.dropLast())) else { return nil }
+        guard let result = try? RunnerLine.decode(StepResult.self, from: line, longest: RunnerReply.longestLine) else { return nil }
         self = result
     }
 }

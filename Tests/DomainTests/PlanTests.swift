@@ -163,5 +163,5 @@ private func step(_ name: String, timeout: Duration? = nil, environment: [String
 }
 
 extension PlannedStep {
-    fileprivate var command: StepCommand? { if case .command(let command) = work { command } else { nil } }
+    var command: StepCommand? { if case .command(let command) = work { command } else { nil } }
 }

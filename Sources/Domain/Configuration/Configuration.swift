@@ -13,6 +13,10 @@ package struct Configuration: Sendable, Equatable {
     package var stateDirectory: String
     /// Pipelines at once; with 0 deliveries are accepted and jobs queued, and nothing runs.
     package var workers: Int
+    /// Who runs the steps.
+    package var runner = RunnerKind.child
+    /// Absolute paths; a runner of units touches no app whose root does not lie below one of them.
+    package var runnerRoots = ["/srv"]
     /// How long running steps may finish when the daemon stops.
     package var drain: Duration
     package var retention: Retention
@@ -42,6 +46,13 @@ package struct Configuration: Sendable, Equatable {
         self.environment = environment
         self.accounts = accounts
         self.apps = apps
+    }
+
+    package enum RunnerKind: String, Sendable, CaseIterable {
+        /// Steps are child processes of the daemon.
+        case child
+        /// A runner with root's rights starts each in a unit of its own, as the app's user.
+        case systemd
     }
 
     /// The listener for webhooks.
@@ -193,6 +204,7 @@ package struct App: Sendable, Equatable {
     package var hookSecrets: [Secret]?
     package var filters = PushFilters()
     package var releases = ReleaseSettings()
+    package var unit = UnitSettings()
     /// Groups whose members may deploy, roll back, cancel and hold it; nil: whoever may open the control socket.
     package var operators: [String]?
 
@@ -237,6 +249,8 @@ package struct CommandStep: Sendable, Equatable {
     package var secrets: [String]
     /// Of a deploy step: whether it belongs to rollbacks too.
     package var isInRollbacks: Bool
+    /// Whether it sees more of the network than its own loopback; ``Configuration/RunnerKind/systemd`` only.
+    package var hasNetwork = true
 
     package init(
         name: String, run: String, timeout: Duration? = nil, environment: [String: String] = [:], secrets: [String] = [],
@@ -249,6 +263,21 @@ package struct CommandStep: Sendable, Equatable {
         self.environment = environment
         self.secrets = secrets
     }
+}
+
+/// As whom and within which limits an app's steps run; ``Configuration/RunnerKind/systemd`` only.
+package struct UnitSettings: Sendable, Equatable {
+    package var user: String?
+    /// Whether that may be root.
+    package var allowsRoot = false
+    /// Bytes of all processes of a step together; nil: no limit, as below.
+    package var memory: Int?
+    /// Percent of one processor.
+    package var processor: Int?
+    /// Processes and threads.
+    package var tasks: Int?
+
+    package init() {}
 }
 
 /// Which of the pushes that match are worth a deploy; decided when their commits are in the mirror.

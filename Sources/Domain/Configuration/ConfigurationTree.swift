@@ -99,6 +99,8 @@ package struct ConfigurationSurroundings: Sendable {
     package var hostName: String
     /// `$STATE_DIRECTORY`, when the service manager gave one.
     package var stateDirectory: String?
+    /// Whether whoever reads it runs steps in units of their own.
+    package var runsUnits = false
 
     package init(
         secret: @escaping @Sendable (SecretReference) -> SecretAnswer,

@@ -24,7 +24,9 @@ struct MappingReader {
                 reportUnknown(field)
                 continue
             }
-            if let entry = NotSupportedYet.entry(for: field.name, value: field.tree.value, in: place) {
+            if let entry = NotSupportedYet.entry(
+                for: field.name, value: field.tree.value, in: place, runsUnits: findings.surroundings.runsUnits)
+            {
                 findings.error(at: field.keyPosition, "`\(entry)` is not supported yet")
             }
             self.fields[field.name] = field

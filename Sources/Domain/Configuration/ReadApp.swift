@@ -40,6 +40,7 @@ extension MappingReader {
         let settings = appSettings(secretsAreKnown: true)
         let filters = pushFilters()
         let releases = releaseSettings()
+        let unit = unitSettings()
         checkLaterKeys()
         var app: App?
         if let name, let account, let repository, let address, let branches, let root {
@@ -54,6 +55,7 @@ extension MappingReader {
             app?.hookSecrets = hookSecrets
             app?.filters = filters
             app?.releases = releases
+            app?.unit = unit
             app?.operators = settings.operators
         }
         return AppReading(

@@ -4,27 +4,11 @@
 extension MappingReader {
     func checkLaterKeysOfMain() {
         self["status_url"]?.checkStatusAddress()
-        _ = self["runner_roots"]?.items("a list of directories")?.map { $0.path("a directory") }
         if let field = self["catch_up"], !field.says("off") { _ = field.duration() }
     }
 
     /// Those of an app and of `defaults`.
     func checkLaterKeys() {
-        checkLaterKeysOfRunner()
-        checkLaterKeysOfQueue()
-    }
-
-    private func checkLaterKeysOfRunner() {
-        let user = self["user"]?.systemAccount("a user's name")
-        let allowRoot = self["allow_root"]?.flag()
-        if user == "root", allowRoot != true { refuse(["user"], "is root (add `allow_root: true`, or choose another user)") }
-        guard let limits = self["limits"]?.mapping(.limits) else { return }
-        _ = limits["memory"]?.size(in: 1 << 20...SizeText.limit)
-        limits["cpu"]?.checkPercentage()
-        _ = limits["tasks"]?.wholeNumber(in: 1...4_194_304)
-    }
-
-    private func checkLaterKeysOfQueue() {
         _ = self["catch_up"]?.flag()
         _ = self["deploy_on_add"]?.flag()
     }
@@ -49,20 +33,6 @@ extension ConfigurationField {
             ["https", "http"].contains(address.scheme)
         else {
             return reportAddress(text, right)
-        }
-    }
-
-    func systemAccount(_ right: String) -> String? {
-        guard let text = text(right) else { return nil }
-        return NameText.isAccountOfSystem(text) ? text : refused(text, mustBe: right)
-    }
-
-    fileprivate func checkPercentage() {
-        let right = "a share of one processor, such as 200%"
-        guard let text = text(right) else { return }
-        guard text.hasSuffix("%"), let share = UnitText.number(text.dropLast(), atMost: 1_000_000), share > 0 else {
-            report(text, mustBe: right)
-            return
         }
     }
 }

@@ -6,6 +6,8 @@ struct MainReading {
     var publicURL: String?
     var stateDirectory: String
     var workers: Int
+    var runner: Configuration.RunnerKind
+    var runnerRoots: [String]
     var drain: Duration
     var retention: Retention
     var minFree: Int
@@ -14,11 +16,14 @@ struct MainReading {
     var accounts: [String: Account?]
 
     func configuration(apps: [App]) -> Configuration {
-        Configuration(
+        var configuration = Configuration(
             name: name, hooks: hooks, controlSocket: controlSocket, publicURL: publicURL, stateDirectory: stateDirectory,
             workers: workers, drain: drain, retention: retention, minFree: minFree, environment: environment,
             accounts: accounts.compactMapValues(\.self), apps: apps.sorted { $0.name < $1.name }
         )
+        configuration.runner = runner
+        configuration.runnerRoots = runnerRoots
+        return configuration
     }
 }
 
@@ -34,13 +39,14 @@ extension MappingReader {
             publicURL: self["public_url"]?.webAddress(["https", "http"])?.text,
             stateDirectory: self["state_directory"]?.stateDirectory() ?? state,
             workers: self["workers"]?.wholeNumber(in: 0...1_000) ?? 2,
+            runner: self["runner"]?.runner() ?? .child,
+            runnerRoots: self["runner_roots"]?.runnerRoots() ?? ["/srv"],
             drain: self["drain"]?.duration(allowsZero: true) ?? .seconds(5 * 60),
             retention: self["retention"]?.retention() ?? Retention(),
             minFree: self["min_free"]?.size(in: 0...SizeText.limit) ?? 1 << 30,
             environment: self["env"]?.environment() ?? [:],
             accounts: required("accounts", "at least one, with kind and hook_secret")?.accounts() ?? [:]
         )
-        _ = self["runner"]?.choice(["child", "systemd"])
         _ = self["apps_directory"]?.path("a directory")
         checkDefaults()
         checkLaterKeysOfMain()
@@ -65,6 +71,7 @@ extension MappingReader {
         _ = defaults.appSettings(secretsAreKnown: false)
         _ = defaults.pushFilters()
         _ = defaults.releaseSettings()
+        _ = defaults.unitSettings()
         defaults.checkLaterKeys()
     }
 

@@ -45,11 +45,14 @@ struct StepsReader {
         let timeout = mapping["timeout"]?.stepTimeout(atMost: jobTimeout)
         let environment = mapping["env"]?.environment() ?? [:]
         let secrets = secrets(mapping, section, environment)
+        let network = mapping["network"]?.choice(["on", "off"])
         mapping.checkRest(of: section)
         guard let name, let run, isFree else { return nil }
-        return CommandStep(
+        var step = CommandStep(
             name: name, run: run, timeout: timeout, environment: environment, secrets: secrets,
             isInRollbacks: mapping["rollback"]?.flag() ?? true)
+        step.hasNetwork = network != "off"
+        return step
     }
 
     /// Reports a name that is not free.
@@ -119,7 +122,6 @@ extension ConfigurationField {
 
 extension MappingReader {
     fileprivate func checkRest(of section: StepSection) {
-        _ = self["network"]?.choice(["on", "off"])
         if section != .deploy { refuse(["rollback"], "belongs to deploy steps") }
     }
 }

@@ -1,0 +1,209 @@
+package import Domain
+package import FoundationEssentials
+
+/// What the daemon asks of the runner: one line of JSON on the runner's socket, one line in answer, and the next.
+package struct RunnerRequest: Sendable, Equatable {
+    package enum Verb: Sendable, Equatable {
+        /// Begins the step; one that was begun already is left alone.
+        case start(StepRequest)
+        /// Answers when the step has ended.
+        case wait
+        /// Asks the step to end; the answer does not wait for that.
+        case stop
+        /// Answers at once whether the step runs, has ended, or was never begun.
+        case query
+    }
+
+    package var verb: Verb
+    package var job: Int64
+    /// Which start of the job.
+    package var start: Int64
+    /// In the plan of the job.
+    package var position: Int
+
+    /// - Parameter start: which start of the job it is.
+    package static func start(_ request: StepRequest, start: Int64) -> RunnerRequest {
+        RunnerRequest(verb: .start(request), job: request.job, start: start, position: request.position)
+    }
+
+    package init(verb: Verb, job: Int64, start: Int64, position: Int) {
+        self.verb = verb
+        self.job = job
+        self.start = start
+        self.position = position
+    }
+
+    /// In bytes, the line end included. Names and numbers are shorter by far, and the runner reads no further.
+    package static let longestLine = 16 << 10
+
+    // MARK: As a line
+
+    package func line() throws -> Data { try RunnerLine.encode(Coded(self)) }
+
+    /// - Throws: ``RunnerLine/Malformed`` for anything that ``line()`` would not have written: a field that is missing, of another type,
+    ///   out of its range or of a form that git or the configuration would not allow.
+    package init(line: some BidirectionalCollection<UInt8>) throws(RunnerLine.Malformed) {
+        self = try RunnerLine.decode(Coded.self, from: line, longest: Self.longestLine).request()
+    }
+
+    private struct Coded: Codable {
+        struct Release: Codable {
+            var release: Int64
+            var commit: String
+            var ref: String?
+
+            init(_ release: StepRequest.Release) {
+                (self.release, commit, ref) = (release.release, release.commit.hex, release.ref?.full)
+            }
+
+            func value() throws(RunnerLine.Malformed) -> StepRequest.Release {
+                guard release > 0 else { throw RunnerLine.Malformed("release") }
+                return StepRequest.Release(
+                    release: release, commit: try RunnerLine.commit(commit, "commit of a release"), ref: try RunnerLine.ref(ref))
+            }
+        }
+
+        var verb: String
+        var job: Int64
+        var start: Int64
+        var position: Int
+        var app: String?
+        var cause: String?
+        var ref: String?
+        var commit: String?
+        var stage: String?
+        var configuration: String?
+        var previous: String?
+        var target: Release?
+        var go_back: Release?
+
+        init(_ request: RunnerRequest) {
+            (job, start, position) = (request.job, request.start, request.position)
+            switch request.verb {
+            case .wait: verb = "wait"
+            case .stop: verb = "stop"
+            case .query: verb = "query"
+            case .start(let step):
+                verb = "start"
+                (app, cause, ref, commit) = (step.app, step.cause.rawValue, step.ref?.full, step.commit.hex)
+                (stage, configuration) = (step.stage.rawValue, Hexadecimal.text(of: step.configurationHash))
+                (previous, target, go_back) = (step.previous?.hex, step.target.map(Release.init), step.goBack.map(Release.init))
+            }
+        }
+
+        func request() throws(RunnerLine.Malformed) -> RunnerRequest {
+            guard job > 0 else { throw RunnerLine.Malformed("job") }
+            guard start > 0 else { throw RunnerLine.Malformed("start") }
+            guard (0...10_000).contains(position) else { throw RunnerLine.Malformed("position") }
+            let verb: Verb
+            switch self.verb {
+            case "wait": verb = .wait
+            case "stop": verb = .stop
+            case "query": verb = .query
+            case "start": verb = .start(try step())
+            default: throw RunnerLine.Malformed("verb")
+            }
+            return RunnerRequest(verb: verb, job: job, start: start, position: position)
+        }
+
+        private func step() throws(RunnerLine.Malformed) -> StepRequest {
+            guard let app, NameText.isName(app) else { throw RunnerLine.Malformed("app") }
+            guard let cause = cause.flatMap(Job.Cause.init) else { throw RunnerLine.Malformed("cause") }
+            guard let stage = stage.flatMap(PlannedStep.Stage.init) else { throw RunnerLine.Malformed("stage") }
+            guard let hash = configuration.flatMap({ Hexadecimal.bytes(of: $0) }), hash.count == 32 else {
+                throw RunnerLine.Malformed("configuration")
+            }
+            return StepRequest(
+                app: app, job: job, cause: cause, ref: try RunnerLine.ref(ref), commit: try RunnerLine.commit(commit, "commit"),
+                stage: stage, position: position, configurationHash: hash,
+                previous: try previous.map { text throws(RunnerLine.Malformed) in try RunnerLine.commit(text, "previous") },
+                target: try target?.value(), goBack: try go_back?.value())
+        }
+    }
+}
+
+/// What the runner answers.
+package enum RunnerReply: Sendable, Equatable {
+    /// The step runs: it was begun just now, or before.
+    case running
+    /// It has ended so.
+    case ended(StepResult)
+    /// Nobody began it, or what became of it is not known any more: it was lost.
+    case unknown
+    /// It is not run, and why.
+    case refused(String)
+
+    /// In bytes, the line end included.
+    package static let longestLine = 64 << 10
+
+    package func line() throws -> Data { try RunnerLine.encode(Coded(self)) }
+
+    package init(line: some BidirectionalCollection<UInt8>) throws(RunnerLine.Malformed) {
+        self = try RunnerLine.decode(Coded.self, from: line, longest: Self.longestLine).reply()
+    }
+
+    private struct Coded: Codable {
+        var state: String
+        var result: StepResult?
+        var reason: String?
+
+        init(_ reply: RunnerReply) {
+            switch reply {
+            case .running: state = "running"
+            case .unknown: state = "unknown"
+            case .ended(let result): (state, self.result) = ("ended", result)
+            case .refused(let reason): (state, self.reason) = ("refused", reason)
+            }
+        }
+
+        func reply() throws(RunnerLine.Malformed) -> RunnerReply {
+            switch (state, result, reason) {
+            case ("running", nil, nil): .running
+            case ("unknown", nil, nil): .unknown
+            case ("ended", let result?, nil): .ended(result)
+            case ("refused", nil, let reason?): .refused(reason)
+            default: throw RunnerLine.Malformed("state")
+            }
+        }
+    }
+}
+
+/// How both sides write and read.
+package enum RunnerLine {
+    /// The line is none of the protocol's.
+    package struct Malformed: Error, Equatable {
+        /// The first field that is not as it should be; `line` where it is no JSON at all.
+        package let field: String
+
+        init(_ field: String) { self.field = field }
+    }
+
+    static func encode(_ value: some Encodable) throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(value) + [0x0A]
+    }
+
+    static func decode<Value: Decodable>(
+        _ type: Value.Type, from line: some BidirectionalCollection<UInt8>, longest: Int
+    ) throws(Malformed) -> Value {
+        guard line.count <= longest, line.last == 0x0A else { throw Malformed("line") }
+        do {
+            return try JSONDecoder().decode(type, from: Data(line.dropLast()))
+        } catch {
+            throw Malformed("line")
+        }
+    }
+
+    static func commit(_ text: String?, _ field: String) throws(Malformed) -> CommitID {
+        guard let commit = text.flatMap({ CommitID($0) }) else { throw Malformed(field) }
+        return commit
+    }
+
+    /// nil for none.
+    static func ref(_ text: String?) throws(Malformed) -> RefName? {
+        guard let text else { return nil }
+        guard let ref = RefName(full: text) else { throw Malformed("ref") }
+        return ref
+    }
+}

@@ -1,0 +1,104 @@
+import Testing
+
+@testable import Domain
+
+/// What the privileged runner does for whoever speaks to it as the daemon, which may have been taken over.
+struct RunnerAdmissionTests {
+    private func shop(_ change: (inout App) -> Void = { _ in }) throws -> App {
+        var shop = try app(
+            secrets: ["DB": Secret("database password")],
+            build: [CommandStep(name: "bundle", run: "npm run build")], deploy: [CommandStep(name: "warm", run: "./warm")])
+        shop.unit.user = "shop"
+        shop.releases.restart = ["shop.service"]
+        change(&shop)
+        return shop
+    }
+
+    private func admission(_ apps: App..., roots: [String] = ["/srv"]) -> RunnerAdmission {
+        var configuration = Configuration(
+            name: "web1", hooks: .init(listen: [], tls: nil, bodyLimit: 1, trustedProxies: []), controlSocket: "/c", publicURL: nil,
+            stateDirectory: "/var/lib/bittern", workers: 1, environment: ["STAGE": "live"], accounts: [:], apps: apps)
+        configuration.runnerRoots = roots
+        return RunnerAdmission(configuration, homes: "/home")
+    }
+
+    private func request(_ app: App, _ stage: PlannedStep.Stage, _ position: Int, _ change: (inout StepRequest) -> Void = { _ in }) throws
+        -> StepRequest
+    {
+        var request = StepRequest(
+            app: app.name, job: 42, cause: .push, ref: try branch("main"), commit: try commit("a"), stage: stage, position: position,
+            configurationHash: app.configurationHash)
+        change(&request)
+        return request
+    }
+
+    private func refusal(_ admission: RunnerAdmission, _ request: StepRequest) -> String {
+        do {
+            return "admitted: \(try admission.admit(request))"
+        } catch {
+            return error.sentence
+        }
+    }
+
+    @Test("a step that is asked for by its place is the one the configuration has there, with its environment and no other")
+    func admitted() throws {
+        let shop = try shop()
+        let admitted = try admission(shop).admit(try request(shop, .build, 2))
+        let command = try #require(admitted.step.command)
+        #expect(admitted.step.name == "bundle" && command.script == "npm run build")
+        #expect(command.directory == "/srv/shop/releases/42-aaaaaaa" && admitted.ownDirectory == command.directory)
+        #expect(command.environment["STAGE"] == "live" && command.environment["HOME"] == "/home/shop")
+        #expect(command.environment["BITTERN_COMMIT"] == (try commit("a").hex))
+        #expect(command.secrets.isEmpty)
+        #expect(try admission(shop).admit(try request(shop, .deploy, 4)).step.command?.secrets["DB"]?.text == "database password")
+        #expect(try admission(shop).admit(try request(shop, .restart, 5)).step.work == .units(["shop.service"], reload: false))
+    }
+
+    @Test("a release that a rollback goes to lies where its number and commit say, wherever somebody would have it")
+    func rollback() throws {
+        let shop = try shop()
+        let old = StepRequest.Release(release: 41, commit: try commit("b"), ref: nil)
+        let request = try request(shop, .activate, 0) { ($0.cause, $0.target) = (.rollback, old) }
+        #expect(try admission(shop).admit(request).step.release.path == "/srv/shop/releases/41-bbbbbbb")
+        let back = try self.request(shop, .switchBack, 6) { $0.goBack = old }
+        #expect(try admission(shop).admit(back).step.release.path == "/srv/shop/releases/41-bbbbbbb")
+    }
+
+    @Test("what is not configured is refused, with a sentence that says what to do where there is something to do")
+    func refused() throws {
+        let shop = try shop()
+        let admission = admission(shop)
+        #expect(refusal(admission, try request(shop) { $0.app = "other" }) == "there is no app other in the runner's configuration")
+        let edited = try request(self.shop { $0.umask = 0o077 }, .build, 2)
+        #expect(refusal(admission, edited) == "the configuration of shop is not what the daemon has read; systemctl reload bittern")
+        for (stage, position) in [(PlannedStep.Stage.deploy, 2), (.build, 3), (.build, 99), (.switchBack, 6)] {
+            let refused = refusal(admission, try request(shop, stage, position))
+            #expect(refused == "shop has no step \(position) that is a \(stage.rawValue)")
+        }
+        let sentence = "a rollback names the release it goes to, and nothing else does"
+        #expect(refusal(admission, try request(shop) { $0.cause = .rollback }) == sentence)
+        let target = StepRequest.Release(release: 1, commit: try commit("b"), ref: nil)
+        #expect(refusal(admission, try request(shop) { $0.target = target }) == sentence)
+    }
+
+    @Test("no app is touched whose root lies below none of the roots, or that names no user, or root without allow_root")
+    func places() throws {
+        let shop = try shop()
+        let request = try request(shop)
+        for roots in [["/opt"], ["/srv/shop"], ["/srv/sho"], ["/srv/shop/x"], []] {
+            let refused = refusal(admission(shop, roots: roots), request)
+            #expect(refused.hasPrefix("the root of shop, /srv/shop, lies below none of runner_roots"), "\(roots): \(refused)")
+        }
+        for roots in [["/"], ["/opt", "/srv"]] { #expect(refusal(admission(shop, roots: roots), request).hasPrefix("admitted")) }
+        let nobody = try self.shop { $0.unit.user = nil }
+        #expect(refusal(admission(nobody), try self.request(nobody)) == "shop has no `user` that its steps could run as")
+        let root = try self.shop { $0.unit.user = "root" }
+        #expect(refusal(admission(root), try self.request(root)) == "the user of shop is root, and `allow_root` is not set")
+        let allowed = try self.shop { ($0.unit.user, $0.unit.allowsRoot) = ("root", true) }
+        #expect(refusal(admission(allowed), try self.request(allowed)).hasPrefix("admitted"))
+    }
+
+    private func request(_ app: App, _ change: (inout StepRequest) -> Void = { _ in }) throws -> StepRequest {
+        try request(app, .build, 2, change)
+    }
+}
