@@ -92,10 +92,17 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
 
+        // The configuration on the disk.
+        .target(
+            name: "Settings",
+            dependencies: ["Domain", "Exec", .product(name: "Yams", package: "Yams")],
+            swiftSettings: swiftSettings
+        ),
+
         // The privileged runner and the steps it starts; no socket of the network, no ledger.
         .target(
             name: "Runner",
-            dependencies: ["Domain", "Exec", "RunnerAPI", "Systemd", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Domain", "Exec", "RunnerAPI", "Settings", "Systemd", .product(name: "Logging", package: "swift-log")],
             swiftSettings: swiftSettings
         ),
 
@@ -103,7 +110,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "ControlAPI", "Domain", "Exec", "Providers", "Storage", "Systemd",
+                "ControlAPI", "Domain", "Exec", "Providers", "Settings", "Storage", "Systemd",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -118,14 +125,13 @@ let package = Package(
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-                .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: swiftSettings
         ),
         .executableTarget(
             name: "bittern",
             dependencies: [
-                "ControlAPI", "Daemon", "Domain", "Runner",
+                "ControlAPI", "Daemon", "Domain", "Runner", "Settings",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -166,6 +172,7 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
         .testTarget(name: "ExecTests", dependencies: ["Domain", "Exec", "RealParts"], swiftSettings: swiftSettings),
+        .testTarget(name: "SettingsTests", dependencies: ["Domain", "RealParts", "Settings"], swiftSettings: swiftSettings),
         .testTarget(
             name: "RunnerTests", dependencies: ["Domain", "Exec", "RealParts", "Runner", "RunnerAPI", "bittern"],
             swiftSettings: swiftSettings),

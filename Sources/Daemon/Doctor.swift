@@ -1,6 +1,7 @@
 package import Domain
 import Exec
 import Glibc
+import Settings
 import Storage
 import Systemd
 

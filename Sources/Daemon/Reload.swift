@@ -2,6 +2,7 @@ package import Domain
 import Exec
 import NIOSSL
 import ServiceLifecycle
+import Settings
 import Systemd
 import UnixSignals
 

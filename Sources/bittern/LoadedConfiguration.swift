@@ -2,6 +2,7 @@ import Daemon
 import Domain
 import FoundationEssentials
 import Glibc
+import Settings
 
 /// A configuration that is read by the CLI itself, not by the daemon.
 enum LoadedConfiguration {

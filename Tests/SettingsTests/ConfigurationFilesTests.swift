@@ -1,7 +1,7 @@
-import Daemon
 import Domain
 import Foundation
 import Glibc
+import Settings
 import Testing
 
 /// What is said about files that are not as they should be, and about the secrets they name.

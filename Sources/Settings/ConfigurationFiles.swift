@@ -12,12 +12,14 @@ import Glibc
 /// - parameter hostName: The default of `name`.
 /// - parameter uncheckedCredentials: What a `credential:` is without `$CREDENTIALS_DIRECTORY`: only `check` may let it pass.
 /// - parameter secretsGroup: The one group that may read a secret's file; nil: the process's own.
+/// - parameter runsUnits: Whether whoever reads it is the runner that starts steps in units of their own.
 package func loadConfiguration(
     at path: String,
     environment: [String: String],
     hostName: String,
     uncheckedCredentials: UncheckedCredentials = .refused,
-    secretsGroup: UInt32? = nil
+    secretsGroup: UInt32? = nil,
+    runsUnits: Bool = false
 ) -> ConfigurationReading {
     let main: ConfigurationFile
     switch ConfigurationFile.load(path) {
@@ -25,20 +27,21 @@ package func loadConfiguration(
     case .failure(let unread): return ConfigurationReading(configuration: nil, problems: unread.problems.sorted())
     }
     let secrets = SecretSources(environment: environment, group: secretsGroup ?? getegid())
-    let surroundings = ConfigurationSurroundings(
+    var surroundings = ConfigurationSurroundings(
         secret: { secrets.answer(to: $0) },
         fileKind: fileKind,
         hostName: hostName,
         // systemd separates several by colons; the first is the one for the ledger.
         stateDirectory: environment["STATE_DIRECTORY"]?.split(separator: ":").first.map(String.init)
     )
+    surroundings.runsUnits = runsUnits
     let reader = ConfigurationReader(main: main, surroundings: surroundings, uncheckedCredentials: uncheckedCredentials)
     let apps = reader.appsDirectory.map { AppFiles(in: $0, of: main) } ?? AppFiles()
     return reader.read(apps: apps.files, alreadyFound: apps.problems)
 }
 
 /// The paths that decide what the configuration at `path` says: its files, and the directories they lie in.
-func configurationPaths(at path: String) -> [String] {
+package func configurationPaths(at path: String) -> [String] {
     guard case .success(let main) = ConfigurationFile.load(path) else { return [path] }
     let surroundings = ConfigurationSurroundings(secret: { _ in .notChecked }, fileKind: fileKind, hostName: "", stateDirectory: nil)
     guard let apps = ConfigurationReader(main: main, surroundings: surroundings).appsDirectory?.path else { return [main.directory, path] }

@@ -1,7 +1,7 @@
-import Daemon
 import Domain
 import Foundation
 import Glibc
+import Settings
 
 /// A configuration on disk, for one test. The words of the tests about it are below.
 final class ConfigurationFolder {

@@ -1,6 +1,6 @@
-import Daemon
 import Domain
 import Foundation
+import Settings
 import Testing
 
 /// The sample files in `etc/` are the manual's other half, so they must be right and whole.
