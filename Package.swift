@@ -102,7 +102,9 @@ let package = Package(
         // The privileged runner and the steps it starts; no socket of the network, no ledger.
         .target(
             name: "Runner",
-            dependencies: ["Domain", "Exec", "RunnerAPI", "Settings", "Systemd", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "CLinux", "Domain", "Exec", "RunnerAPI", "Settings", "Systemd", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: swiftSettings
         ),
 

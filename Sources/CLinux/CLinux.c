@@ -7,7 +7,9 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/timex.h>
 #include <unistd.h>
 
@@ -64,4 +66,35 @@ int bittern_is_sealed(int descriptor) {
 
 int bittern_hide_memory(void) {
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+ssize_t bittern_receive(int socket, void *buffer, size_t count, int *descriptor) {
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(8 * sizeof(int))];
+    } control;
+    struct iovec part = {.iov_base = buffer, .iov_len = count};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    *descriptor = -1;
+    ssize_t received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    if (received < 0) return -1;
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(&message); head != NULL; head = CMSG_NXTHDR(&message, head)) {
+        if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS) continue;
+        size_t all = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t index = 0; index < all; index++) {
+            int one;
+            memcpy(&one, CMSG_DATA(head) + index * sizeof one, sizeof one);
+            if (*descriptor < 0) *descriptor = one; else close(one);
+        }
+    }
+    return received;
+}
+
+int bittern_peer_user(int socket, uid_t *user) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return -1;
+    *user = peer.uid;
+    return 0;
 }

@@ -153,16 +153,20 @@ package actor ChildRunner: StepRunner {
     }
 }
 
-extension StepOrder {
+extension StepCommand {
     /// The command as a process: the shell, with the umask the app asks for, the job's mark, and no core dumps, which would hold secrets.
-    func shell(_ step: StepCommand) -> Command {
-        var environment = step.environment
-        for (name, secret) in step.secrets {
+    package func shell(umask: UInt16, mark: JobMark) -> Command {
+        var environment = environment
+        for (name, secret) in secrets {
             environment[name] = secret.withBytes { String(decoding: $0, as: UTF8.self) }
         }
-        return Self.withUmask(
-            app.umask, "/bin/sh", ["-euc", step.script], environment, directory: step.directory, mark: mark, dumpsCore: false)
+        return StepOrder.withUmask(
+            umask, "/bin/sh", ["-euc", script], environment, directory: directory, mark: mark, dumpsCore: false)
     }
+}
+
+extension StepOrder {
+    func shell(_ step: StepCommand) -> Command { step.shell(umask: app.umask, mark: mark) }
 
     /// A program under a umask, and with a mark if there is one; the shell in front of it replaces itself, so the program has both
     /// before it can start anything.

@@ -10,6 +10,8 @@ package struct InheritedSockets: Sendable, Equatable {
     package private(set) var hooks: [CInt] = []
     /// Listeners named `control`, in the order they came.
     package private(set) var control: [CInt] = []
+    /// Listeners named `runner`, for the privileged runner.
+    package private(set) var runner: [CInt] = []
     /// What came and is of no use to the daemon. It is left open; its names were chosen by the administrator, so telling him is
     /// worthwhile.
     package private(set) var unusable: [Unusable] = []
@@ -61,12 +63,16 @@ package struct InheritedSockets: Sendable, Equatable {
     init(_ received: [(name: String, descriptor: CInt)], isListening: (CInt) -> Bool) {
         for (name, descriptor) in received {
             switch name {
-            case "hooks", "control":
+            case "hooks", "control", "runner":
                 guard isListening(descriptor) else {
                     unusable.append(Unusable(name: name, descriptor: descriptor, reason: .notListening))
                     continue
                 }
-                if name == "hooks" { hooks.append(descriptor) } else { control.append(descriptor) }
+                switch name {
+                case "hooks": hooks.append(descriptor)
+                case "control": control.append(descriptor)
+                default: runner.append(descriptor)
+                }
             default:
                 unusable.append(Unusable(name: name, descriptor: descriptor, reason: .unknownName))
             }

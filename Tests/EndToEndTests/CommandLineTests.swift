@@ -88,7 +88,7 @@ import Testing
     @Test("commands that come later are known and say so")
     func later() async throws {
         let commands = [
-            "account", "hooks", "runner", "step",
+            "account", "hooks",
         ]
         for command in commands {
             let result = try await bittern([command, "shop", "--wait"])

@@ -7,6 +7,7 @@ both sockets and the service started, nothing held over from the check before).
 import concurrent.futures
 import contextlib
 import datetime
+import json
 import pathlib
 import re
 import shutil
@@ -553,6 +554,176 @@ def a_full_disk_refuses_deliveries_and_is_no_reason_to_restart(world):
         wait_for(lambda: deliver("nobody", NONE, some_commit()).status == 200, "deliveries to be taken again")
     finally:
         world.machine.run("systemctl stop bittern.service; umount /var/lib/bittern", timeout=90)
+
+
+# MARK: The runner
+
+RUNNER_CONFIGURATION = CONFIGURATION + "runner: systemd\nrunner_roots: [/srv]\n"
+
+# What it is not allowed to see or to do it says in its log.
+SEALED = """
+account: acme
+repository: acme/shop
+branch: main
+root: /srv/sealed
+user: sealed
+secrets: {DATABASE_URL: credential:shop-db}
+limits: {memory: 256M, cpu: 150%, tasks: 64}
+build:
+  - name: greet
+    run: id -un; pwd; echo "using $DATABASE_URL"; echo "home $HOME"; touch "$HOME/mine"
+    secrets: [DATABASE_URL]
+  - name: pry
+    network: off
+    run: |
+      cat /srv/rival/secret || echo refused rival
+      ls /var/lib/bittern || echo refused ledger
+      ls /etc/bittern/credentials || echo refused credentials
+      ls /run/bittern || echo refused sockets
+      touch /etc/mine || echo refused etc
+      grep -c : /proc/net/dev
+  - name: wait
+    run: echo begun; setsid sleep 600 & read -r answer </srv/runner-gate; echo "told $answer"
+  - name: fail
+    run: exit 7
+"""
+
+RIVAL = SEALED.replace("sealed", "rival")
+
+
+def runner(world):
+    """The runner's units, its configuration and the apps' users, beside a daemon that does not use it yet."""
+    world.machine.run("""
+        systemctl stop bittern.service bittern-runner.socket bittern-runner.service 2>/dev/null || true
+        for user in sealed rival; do
+            id $user >/dev/null 2>&1 || useradd --system --shell /usr/sbin/nologin $user
+            install -d -o $user -g $user /srv/$user /srv/$user/releases/71-aaaaaaa
+        done
+        echo treasure >/srv/rival/secret
+        [ -p /srv/runner-gate ] || mkfifo -m 666 /srv/runner-gate
+        install -d -o bittern -g bittern /srv/runner-logs
+        rm -rf /var/lib/bittern-runner /srv/runner-logs/*
+        systemctl stop 'bittern-*-*-*.service'; systemctl reset-failed
+    """, check=False)
+    for name in ["bittern-runner.socket", "bittern-runner.service"]:
+        world.machine.write("/etc/systemd/system/" + name, (ROOT / "systemd" / name).read_text())
+    world.machine.write("/root/ask.py", (ROOT / "Tests/systemd/ask.py").read_text())
+    world.machine.run("chmod 755 /root; chmod 644 /root/ask.py")
+    world.shop.configure(RUNNER_CONFIGURATION, shop=None, gated=None, crowd=None, sealed=SEALED, rival=RIVAL)
+    world.machine.run("systemctl daemon-reload && systemctl start bittern-runner.socket")
+
+
+def ask(world, request, log=None, user="bittern"):
+    """One request to the runner; what it answers."""
+    text = request if isinstance(request, str) else json.dumps(request)
+    return json.loads(world.machine.out(["runuser", "-u", user, "--", "python3", "/root/ask.py", text] + ([log] if log else []), timeout=90))
+
+
+def hash_of(world, app):
+    listed = world.machine.out("bittern runner --list").splitlines()
+    return next(line.split()[3] for line in listed if line.split()[0] == app)
+
+
+def step(world, position, **changes):
+    """A request for a step of the app `sealed`."""
+    return {"verb": "start", "job": 71, "start": 1, "position": position, "app": "sealed", "cause": "push", "ref": "refs/heads/main",
+            "commit": "a" * 40, "stage": "build", "configuration": hash_of(world, "sealed")} | changes
+
+
+def run_step(world, position, name):
+    """Runs it to its end, and returns the result and the log."""
+    log = f"/srv/runner-logs/{name}"
+    request = step(world, position)
+    expect_equal(ask(world, request, log)["state"], "running", f"the answer to the start of {name}")
+    ended = ask(world, {"verb": "wait", "job": 71, "start": 1, "position": position})
+    return ended["result"], world.machine.path(log).read_text()
+
+
+@check(needs="installed")
+def the_runner_runs_a_step_as_the_user_of_the_app_and_masks_its_output(world):
+    runner(world)
+    result, log = run_step(world, 2, "greet")
+    expect_equal(result, {"end": "succeeded"}, "the result")
+    expect_equal(log, "sealed\n/srv/sealed/releases/71-aaaaaaa\nusing ***\nhome /var/lib/bittern-homes/sealed\n", "the log")
+    expect_equal(ask(world, {"verb": "query", "job": 71, "start": 1, "position": 2})["result"], result, "the result, asked again")
+    expect_equal(world.machine.out("systemctl list-units --all --no-legend 'bittern-71-*'"), "", "the units that are left")
+    expect_equal(run_step(world, 5, "fail")[0], {"end": "exited", "number": 7}, "the result of a step that fails")
+
+
+@check(needs="installed")
+def a_step_sees_nothing_of_other_apps_of_the_ledger_and_of_the_sockets(world):
+    runner(world)
+    result, log = run_step(world, 3, "pry")
+    expect_equal(result, {"end": "succeeded"}, "the result")
+    for word in ["rival", "ledger", "credentials", "sockets", "etc"]:
+        expect_in(f"refused {word}\n", log, "the log of a step that looks around")
+    expect(log.endswith("\n1\n"), "a step without network has more than a loopback:\n" + log)
+
+
+@check(needs="installed")
+def a_step_has_its_limits_and_goes_on_whatever_becomes_of_the_runner(world):
+    runner(world)
+    request, place = step(world, 4), {"job": 71, "start": 1, "position": 4}
+    expect_equal(ask(world, request, "/srv/runner-logs/wait")["state"], "running", "the answer to the start")
+    wait_for(lambda: "begun" in world.machine.path("/srv/runner-logs/wait").read_text(), "the step to begin")
+    shown = world.machine.show("bittern-71-1-4.service", "User", "MemoryMax", "CPUQuotaPerSecUSec", "TasksMax", "NoNewPrivileges",
+                               "ProtectSystem", "Slice", "LimitCORE")
+    wanted = {"User": "sealed", "MemoryMax": str(256 << 20), "CPUQuotaPerSecUSec": "1.500000s", "TasksMax": "64", "NoNewPrivileges": "yes",
+              "ProtectSystem": "strict", "Slice": "bittern-build.slice", "LimitCORE": "0"}
+    expect_equal(shown, wanted, "the unit's properties")
+    everything = world.machine.out("systemctl show bittern-71-1-4.service; cat /run/systemd/transient/bittern-71-1-4.service")
+    expect(DATABASE not in everything and "runner-gate" not in everything, "the unit shows a secret or a command:\n" + everything)
+    world.machine.run("systemctl kill --signal=KILL bittern-runner.service; systemctl daemon-reload")
+    expect_equal(ask(world, request, "/srv/runner-logs/wait")["state"], "running", "the answer to the same start")
+    world.machine.run("echo on >/srv/runner-gate")
+    expect_equal(ask(world, place | {"verb": "wait"})["result"], {"end": "succeeded"}, "the result")
+    expect_equal(world.machine.path("/srv/runner-logs/wait").read_text(), "begun\ntold on\n", "the log")
+
+
+@check(needs="installed")
+def a_step_that_is_stopped_is_gone_with_all_it_began(world):
+    runner(world)
+    place = {"job": 71, "start": 1, "position": 4}
+    ask(world, step(world, 4), "/srv/runner-logs/wait")
+    wait_for(lambda: "begun" in world.machine.path("/srv/runner-logs/wait").read_text(), "the step to begin")
+    ask(world, place | {"verb": "stop"})
+    expect_equal(ask(world, place | {"verb": "wait"})["result"], {"end": "stopped"}, "the result")
+    expect_equal(world.machine.out("pgrep -u sealed", check=False), "", "the processes of the app's user")
+    expect_equal(ask(world, place | {"job": 72, "verb": "wait"}), {"state": "unknown"}, "what is known of a step nobody began")
+
+
+@check(needs="installed")
+def the_runner_refuses_what_is_not_configured_and_says_so_in_the_journal(world):
+    runner(world)
+    cursor, log = world.machine.cursor(), "/srv/runner-logs/refused"
+    good = step(world, 2)
+    for what, request, words in [
+        ("another app", good | {"app": "shop"}, "there is no app shop"),
+        ("an app's name that is a path", good | {"app": "../sealed"}, "malformed (app)"),
+        ("another configuration", good | {"configuration": "0" * 64}, "is not what the daemon has read"),
+        ("another stage", good | {"stage": "deploy"}, "has no step 2 that is a deploy"),
+        ("a position beyond the plan", good | {"position": 40}, "has no step 40"),
+        ("a ref that is an option", good | {"ref": "refs/heads/--exec=x"}, "malformed (ref)"),
+        ("a commit that is none", good | {"commit": "HEAD"}, "malformed (commit)"),
+        ("another verb", good | {"verb": "run", "command": "id"}, "malformed (verb)"),
+        ("no JSON", "GET / HTTP/1.1", "malformed (line)"),
+    ]:
+        answer = ask(world, request, log)
+        expect(answer["state"] == "refused" and words in answer["reason"], f"{what} was answered {answer}")
+    expect_in("came without a log", ask(world, good)["reason"], "the answer to a request without a log")
+    for path, change, words in [
+        ("/etc/bittern/apps.d/sealed.yaml", "chmod 666", "others than root may write"),
+        ("/etc/bittern/apps.d", "chown bittern", "others than root may write"),
+    ]:
+        world.machine.run(f"{change} {path}")
+        expect_in(words, ask(world, good, log)["reason"], f"the answer after {change}")
+        world.machine.run(f"chown root {path}; chmod go-w {path}")
+    expect_equal(world.machine.out("systemctl list-units --all --no-legend 'bittern-71-*'"), "", "the units")
+    refused = [entry for entry in world.machine.journal(cursor, "_SYSTEMD_UNIT=bittern-runner.service") if "refused: " in entry["MESSAGE"]]
+    expect(len(refused) >= 12, f"the journal has {len(refused)} refusals")
+    # The socket is the daemon's alone; root may, as it may everything.
+    denied = world.machine.run(["runuser", "-u", "sealed", "--", "python3", "/root/ask.py", "{}"], check=False)
+    expect(denied.returncode != 0 and "PermissionError" in denied.stderr, "another user could ask: " + denied.stdout + denied.stderr)
 
 
 # MARK: Package, later

@@ -34,4 +34,11 @@ int bittern_is_sealed(int descriptor);
    leaves no core. 0, or -1 with errno. */
 int bittern_hide_memory(void);
 
+/* recvmsg(2) with SCM_RIGHTS (unix(7)): as recv(2), and *descriptor is the one that came along, closed on exec, or -1. Of several only
+   the first is kept open. */
+ssize_t bittern_receive(int socket, void *buffer, size_t count, int *descriptor);
+
+/* SO_PEERCRED (unix(7)): 0 and the user who opened the other end, or -1 with errno. */
+int bittern_peer_user(int socket, uid_t *user);
+
 #endif

@@ -3,7 +3,7 @@ import ArgumentParser
 /// Commands that the manual names and a later version brings: they are known, and say so.
 enum LaterCommands {
     static let all: [any ParsableCommand.Type] = [
-        Later<Account>.self, Later<Hooks>.self, Later<Runner>.self,
+        Later<Account>.self, Later<Hooks>.self,
     ]
 
     protocol Name {
@@ -25,5 +25,4 @@ enum LaterCommands {
 
     enum Account: Name { static let name = "account" }
     enum Hooks: Name { static let name = "hooks" }
-    enum Runner: Name { static let name = "runner" }
 }
