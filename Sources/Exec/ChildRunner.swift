@@ -55,47 +55,17 @@ package actor ChildRunner: StepRunner {
             return .failed(reason: "\(error)")
         }
         defer { log.close() }
-        do {
-            let outcome = try await perform(order, log: log)
-            // What is live is live, whether or not a line about it could be written.
-            if let failure = log.failure, order.step.work != .activate { return .failed(reason: failure) }
-            return outcome
-        } catch let error as ExecError {
-            log.append(line: "bittern: \(error.phrase)")
-            return .failed(reason: error.phrase)
-        } catch {
-            return Task.isCancelled ? .stopped : .failed(reason: "\(error)")
-        }
+        return await log.noting(isActivation: order.step.work == .activate) { try await perform(order, log: log) }
     }
 
     private func perform(_ order: StepOrder, log: StepLog) async throws -> StepOutcome {
-        switch order.step.work {
-        case .fetch:
-            return try await mirrors.fetch(order, log: log)
-        case .checkout:
+        if order.step.work == .fetch { return try await mirrors.fetch(order, log: log) }
+        guard let work = StepWork(order.step, of: order.app, mark: order.mark) else {
             // Not while the tree for it, or a cache, is being made.
             return try await mirrors.taking(order.app.root) { try await checkout(order, log: log) }
-        case .activate:
-            do {
-                try order.release.activate()
-            } catch {
-                // After the rename only the root's directory is left to be synced.
-                guard order.release.isLive else { throw error }
-                log.append(line: "\(error)")
-            }
-            let target = FileSystem.target(ofLink: order.app.root + "/current") ?? ""
-            log.append(line: "\(order.app.root)/current -> \(target)")
-            return .succeeded
-        case .command(let step):
-            try state.prepareHome(app: order.app.name)
-            return await StepSupervisor(order.shell(step), limits: order.limits, log: log).run()
-        case .units(let units, let reload):
-            return try await systemctl.run(reload ? .reload : .restart, units, log: log)
-        case .health(let health, let command):
-            return await HealthWatch(health: health, probe: probe, log: log).run { limit in
-                await StepSupervisor(order.shell(command), limits: .init(step: limit, silence: nil), log: log).run()
-            }
         }
+        if case .command = work { try state.prepareHome(app: order.app.name) }
+        return await work.perform(log: log, probe: probe, systemctl: systemctl)
     }
 
     private func checkout(_ order: StepOrder, log: StepLog) async throws -> StepOutcome {
@@ -177,10 +147,6 @@ extension StepOrder {
         let commands = ["umask 0\(String(umask, radix: 8))", dumpsCore ? nil : "ulimit -c 0", mark?.script, "exec \"$0\" \"$@\""]
         let script = commands.compactMap(\.self).joined(separator: "; ")
         return Command("/bin/sh", ["-c", script, program] + arguments, environment: environment, directory: directory, mark: mark)
-    }
-
-    var limits: StepSupervisor.Limits {
-        .init(step: step.timeout, silence: app.noOutputTimeout)
     }
 
     /// Whatever must not be seen in this step's output: all the app and its account have, whether or not this step got it.

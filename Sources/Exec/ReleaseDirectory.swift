@@ -44,7 +44,9 @@ package struct ReleaseDirectory: Sendable, Equatable {
 
     /// Switches `current` to this release by one rename: whoever looks sees the old release or the new one, whole. The release
     /// is on the disk before, the link after.
-    package func activate() throws {
+    /// - Returns: what went wrong when it was switched already: a link that may not outlive a power cut.
+    @discardableResult
+    package func activate() throws -> (any Error)? {
         let link = root + "/current"
         // Where the link would lead, and not where the app's root was once.
         guard path == root + "/" + linkTarget, FileSystem.isDirectory(path) else {
@@ -62,7 +64,25 @@ package struct ReleaseDirectory: Sendable, Equatable {
             unlink(new)
             throw ExecError.file("cannot switch \(link)", cause)
         }
-        try FileSystem.syncDirectory(root)
+        do {
+            try FileSystem.syncDirectory(root)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// Whether a directory lies in this release, wherever links on the way lead.
+    func holds(_ directory: String) -> Bool {
+        guard let root = Self.resolved(root), let directory = Self.resolved(directory) else { return false }
+        let own = root + "/" + linkTarget
+        return directory == own || directory.hasPrefix(own + "/")
+    }
+
+    private static func resolved(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
     }
 
     /// Relative, so that the root can be moved or mounted elsewhere.

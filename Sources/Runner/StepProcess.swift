@@ -7,13 +7,13 @@ import Logging
 import RunnerAPI
 import Systemd
 
-/// The process `bittern step`: supervises one command in a unit of its own.
+/// The process `bittern step`: does the work of one step in a unit of its own.
 ///
 /// It is given three descriptors and nothing else. Standard input is the sealed specification. Standard output is the log, opened by
 /// whoever started it, so that no path is followed here. Standard error is where the result goes, one line of JSON: the exit status alone
 /// could not say of a command that ran too long what it ran into.
 package enum StepProcess {
-    /// Runs the command to its end, or until the unit is stopped (SIGTERM).
+    /// Does the work to its end, or until the unit is stopped (SIGTERM).
     ///
     /// - Returns: the exit status: the command's own; 128 and the signal's number for a command that a signal ended, as a shell has it; 124
     ///   for one that ran into a limit, as timeout(1) has it; 125 when it could not be run.
@@ -41,16 +41,15 @@ package enum StepProcess {
         }
         let log = StepLog(
             descriptor: descriptor, mask: LogMask(secrets: specification.masked), limit: specification.logLimit, journal: journal)
-        let supervision = Task { await StepSupervisor(specification.command, limits: specification.limits, log: log).run() }
+        let systemctl = Systemctl.current(environment: [:])
+        let supervision = Task { await specification.perform(log: log, probe: NoProbe(), systemctl: systemctl) }
         let stop = DispatchSource.makeSignalSource(signal: SIGTERM)
         signal(SIGTERM, SIG_IGN)  // otherwise the process is ended before the source hears of it
         stop.setEventHandler { @Sendable in supervision.cancel() }
         stop.resume()
         defer { stop.cancel() }
         let outcome = await supervision.value
-        if case .failed(let reason) = outcome { log.append(line: "bittern: \(reason)") }
         log.close()
-        if let failure = log.failure { return StepResult(.failed(reason: failure)) }
         return StepResult(outcome)
     }
 
@@ -71,6 +70,11 @@ package enum StepProcess {
         case .failed: 125
         }
     }
+}
+
+/// A step has no network that it could ask over; see ``StepSpecification``.
+private struct NoProbe: HealthProbe {
+    func ask(_ question: Health.Question, within limit: Duration) async -> String? { "a step asks no addresses" }
 }
 
 /// The journal as the log knows it.

@@ -46,21 +46,19 @@ struct StepUnits {
     func start(_ request: StepRequest, _ name: Name, log: Int32?) throws -> RunnerReply {
         guard try bus.state(of: name.unit) == nil, result(of: name) == nil else { return .running }
         let (configuration, admitted) = try admit(request)
-        guard case .command(let command) = admitted.step.work else {
-            throw Refusal(sentence: "the runner does not run \(admitted.step.stage.rawValue) yet")
-        }
+        let work = try admitted.work()
         guard let log, Self.isLog(log) else { throw Refusal(sentence: "the request came without a log that can be appended to") }
-        let user = try Account(admitted.app)
+        let owner = try Account(admitted.app)
         let home = "\(place.homes)/\(admitted.app.name)"
-        try user.makeHome(home)
+        try owner.makeHome(home)
         let results = open(name.line(in: place.state), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard results >= 0 else { throw Refusal(sentence: "the result cannot be written to \(place.state): \(systemMessage(errno))") }
         defer { close(results) }
-        let specification = try admitted.specification(command).sealed()
+        let specification = try admitted.specification(work).sealed()
         defer { close(specification) }
         var unit = TransientUnit(
             name: name.unit, description: "Bittern: \(admitted.step.name) of job \(request.job) of \(admitted.app.name)",
-            program: [place.program, "step"], user: user.name, directory: "/", slice: "bittern-build.slice",
+            program: [place.program, "step"], user: work.needsRoot ? "root" : owner.name, directory: "/", slice: "bittern-build.slice",
             descriptors: [specification, log, results])
         let limits = admitted.app.unit
         (unit.memory, unit.processor, unit.tasks) = (limits.memory, limits.processor, limits.tasks)
@@ -68,7 +66,7 @@ struct StepUnits {
         unit.writable = [admitted.app.root, home]
         let others = configuration.apps.filter { $0.name != admitted.app.name }
         unit.inaccessible = place.hidden + others.flatMap { [$0.root, "\(place.homes)/\($0.name)"] }
-        unit.hasNetwork = command.hasNetwork
+        unit.hasNetwork = admitted.hasNetwork
         do {
             try bus.start(unit)
         } catch {
@@ -192,13 +190,36 @@ private struct Account {
     }
 }
 
+extension StepWork {
+    /// Only the service manager's own units are restarted as root; whatever touches the app's root is the app's.
+    fileprivate var needsRoot: Bool { if case .units = self { true } else { false } }
+}
+
 extension AdmittedStep {
-    fileprivate func specification(_ command: StepCommand) -> StepSpecification {
+    fileprivate var hasNetwork: Bool {
+        switch step.work {
+        case .command(let command): command.hasNetwork
+        case .health: true
+        case .fetch, .checkout, .activate, .units: false
+        }
+    }
+
+    fileprivate func work() throws -> StepWork {
+        let mark = JobMark(job: job.id, releaseDirectory: ownDirectory)
+        guard let work = StepWork(step, of: app, mark: mark) else {
+            throw StepUnits.Refusal(sentence: "the runner does not run \(step.stage.rawValue) yet")
+        }
+        if case .health(let health, _) = work {
+            guard case .run = health.question else { throw StepUnits.Refusal(sentence: "the daemon asks addresses itself") }
+        }
+        return work
+    }
+
+    fileprivate func specification(_ work: StepWork) -> StepSpecification {
         var fields = ["app": app.name, "job": String(job.id), "commit": job.commit.hex, "step": step.name]
         fields["ref"] = job.ref?.full
         return StepSpecification(
-            command: command.shell(umask: app.umask, mark: JobMark(job: job.id, releaseDirectory: ownDirectory)),
-            limits: .init(step: step.timeout, silence: app.noOutputTimeout), masked: Array(app.secrets.values), logLimit: app.logLimit,
-            journal: fields)
+            work: work, in: ReleaseDirectory(root: app.root, path: step.release.path), masked: Array(app.secrets.values),
+            logLimit: app.logLimit, journal: fields)
     }
 }

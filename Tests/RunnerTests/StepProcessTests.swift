@@ -31,7 +31,7 @@ import Testing
         masked: [Secret] = [], mark: JobMark? = nil
     ) -> StepSpecification {
         let command = Command("/bin/sh", ["-euc", script], environment: environment, directory: "/", mark: mark)
-        return StepSpecification(command: command, limits: limits, masked: masked, logLimit: 1 << 20)
+        return StepSpecification(work: .command(command, limits), masked: masked, logLimit: 1 << 20)
     }
 
     /// - Parameter wrapper: what starts it in its turn.
@@ -90,6 +90,64 @@ import Testing
             #expect(try await step.process.waitForExit() == 143)
             #expect(step.result?.outcome == .stopped)
             #expect(try ProcessTable.processes(withEnvironmentContaining: "BITTERN_RELEASE=\(directory.path)").isEmpty)
+        }
+    }
+
+    @Test("a release is put live, and one that is none is refused with a reason that stands in the log too")
+    func activation() async throws {
+        try await withTemporaryDirectory { directory in
+            try directory.makeDirectory("srv/releases/7-abc")
+            for (path, isThere) in [("releases/7-abc", true), ("releases/8-def", false), ("../elsewhere", false)] {
+                let release = ReleaseDirectory(root: directory.path("srv"), path: directory.path("srv/" + path))
+                let specification = StepSpecification(work: .activate(release), masked: [], logLimit: 1 << 20)
+                try? FileManager.default.removeItem(atPath: directory.path("log"))  // of the one before
+                try? FileManager.default.removeItem(atPath: directory.path("result"))
+                let step = try await Self.start(specification, in: directory)
+                #expect(try await step.process.waitForExit() == (isThere ? 0 : 125))
+                #expect(step.log.hasPrefix(isThere ? "\(directory.path)/srv/current -> releases/7-abc\n" : "bittern: "), "\(step.log)")
+                #expect((step.result?.reason?.contains("is no release below") == true) != isThere, "\(path)")
+            }
+            let live = try FileManager.default.destinationOfSymbolicLink(atPath: directory.path("srv/current"))
+            #expect(live == "releases/7-abc")
+        }
+    }
+
+    @Test("a command runs in its release, and not where a link in the place of one leads")
+    func confinement() async throws {
+        try await withTemporaryDirectory { directory in
+            try directory.makeDirectory("srv/releases/7-abc/public")
+            try FileManager.default.createSymbolicLink(atPath: directory.path("srv/releases/8-def"), withDestinationPath: "/etc")
+            try FileManager.default.createSymbolicLink(atPath: directory.path("srv/releases/7-abc/out"), withDestinationPath: "../..")
+            let places = [
+                ("7-abc", "", true), ("7-abc", "/public", true), ("7-abc", "/out", false), ("8-def", "", false), ("9-none", "", false),
+            ]
+            for (name, below, isFine) in places {
+                let release = ReleaseDirectory(root: directory.path("srv"), path: directory.path("srv/releases/" + name))
+                let command = Command("/bin/sh", ["-euc", "echo ran"], environment: Self.path, directory: release.path + below)
+                let specification = StepSpecification(
+                    work: .command(command, .init(step: nil, silence: nil)), in: release, masked: [], logLimit: 1 << 20)
+                try? FileManager.default.removeItem(atPath: directory.path("log"))  // of the one before
+                let step = try await Self.start(specification, in: directory)
+                #expect(try await step.process.waitForExit() == (isFine ? 0 : 125), "\(name)\(below)")
+                #expect(step.log.contains(isFine ? "ran" : "does not lie in the release"), "\(step.log)")
+            }
+        }
+    }
+
+    @Test("a check by a command is repeated until it is right, or its time is over")
+    func health() async throws {
+        try await withTemporaryDirectory { directory in
+            let command = Command("/bin/sh", ["-euc", "echo asked; test -e \(directory.path)/ok"], environment: Self.path)
+            let health = Health(.run(""), within: .milliseconds(400), interval: .milliseconds(50))
+            let specification = StepSpecification(work: .health(health, command), masked: [], logLimit: 1 << 20)
+            let sick = try await Self.start(specification, in: directory)
+            #expect(try await sick.process.waitForExit() == 125)
+            #expect(sick.result?.reason == "the command exited with status 1, for 0.4s")
+            try directory.write("", to: "ok")
+            try FileManager.default.removeItem(atPath: directory.path("result"))
+            let well = try await Self.start(specification, in: directory)
+            #expect(try await well.process.waitForExit() == 0)
+            #expect(well.result?.end == .succeeded)
         }
     }
 

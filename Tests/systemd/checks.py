@@ -586,6 +586,8 @@ build:
     run: echo begun; setsid sleep 600 & read -r answer </srv/runner-gate; echo "told $answer"
   - name: fail
     run: exit 7
+restart: [served.service]
+health: {run: test "$(readlink /srv/sealed/current)" = releases/71-aaaaaaa, within: 5s}
 """
 
 RIVAL = SEALED.replace("sealed", "rival")
@@ -597,7 +599,8 @@ def runner(world):
         systemctl stop bittern.service bittern-runner.socket bittern-runner.service 2>/dev/null || true
         for user in sealed rival; do
             id $user >/dev/null 2>&1 || useradd --system --shell /usr/sbin/nologin $user
-            install -d -o $user -g $user /srv/$user /srv/$user/releases/71-aaaaaaa
+            rm -rf /srv/$user
+            install -d -o $user -g $user /srv/$user /srv/$user/releases /srv/$user/releases/71-aaaaaaa
         done
         echo treasure >/srv/rival/secret
         [ -p /srv/runner-gate ] || mkfifo -m 666 /srv/runner-gate
@@ -630,10 +633,10 @@ def step(world, position, **changes):
             "commit": "a" * 40, "stage": "build", "configuration": hash_of(world, "sealed")} | changes
 
 
-def run_step(world, position, name):
+def run_step(world, position, name, stage="build"):
     """Runs it to its end, and returns the result and the log."""
     log = f"/srv/runner-logs/{name}"
-    request = step(world, position)
+    request = step(world, position, stage=stage)
     expect_equal(ask(world, request, log)["state"], "running", f"the answer to the start of {name}")
     ended = ask(world, {"verb": "wait", "job": 71, "start": 1, "position": position})
     return ended["result"], world.machine.path(log).read_text()
@@ -648,6 +651,29 @@ def the_runner_runs_a_step_as_the_user_of_the_app_and_masks_its_output(world):
     expect_equal(ask(world, {"verb": "query", "job": 71, "start": 1, "position": 2})["result"], result, "the result, asked again")
     expect_equal(world.machine.out("systemctl list-units --all --no-legend 'bittern-71-*'"), "", "the units that are left")
     expect_equal(run_step(world, 5, "fail")[0], {"end": "exited", "number": 7}, "the result of a step that fails")
+
+
+@check(needs="installed")
+def the_runner_puts_a_release_live_and_restarts_the_units_of_its_app(world):
+    runner(world)
+    world.machine.write("/etc/systemd/system/served.service", "[Service]\nExecStart=/bin/sleep infinity\n")
+    world.machine.run("rm -f /srv/sealed/current; systemctl daemon-reload; systemctl restart served.service")
+    before = world.machine.property("served.service", "MainPID")
+    for position, stage, wanted in [
+        (6, "activate", "/srv/sealed/current -> releases/71-aaaaaaa"), (7, "restart", "systemctl restart served.service"),
+        (8, "health", "the answer is right"),
+    ]:
+        result, log = run_step(world, position, stage, stage)
+        expect_equal((result, log.strip()), ({"end": "succeeded"}, wanted), f"the end of {stage}")
+    expect(world.machine.property("served.service", "MainPID") not in [before, "0"], "served.service was not restarted")
+    expect_equal(world.machine.out("stat --format=%U /srv/sealed/current"), "sealed", "the owner of the link")
+    # A link in the place of a release leads nowhere.
+    world.machine.run("runuser -u sealed -- sh -c 'cd /srv/sealed/releases && rmdir 71-aaaaaaa && ln -s /etc 71-aaaaaaa'; rm -rf /var/lib/bittern-runner")
+    world.machine.run("systemctl restart bittern-runner.service")
+    for position, stage, words in [(6, "activate", "is no release below"), (2, "build", "does not lie in the release")]:
+        result, _ = run_step(world, position, "link-" + stage, stage)
+        expect_in(words, result.get("reason", str(result)), f"the result of {stage} with a link in the release's place")
+    world.machine.run("rm /srv/sealed/releases/71-aaaaaaa /etc/systemd/system/served.service; systemctl stop served.service")
 
 
 @check(needs="installed")
