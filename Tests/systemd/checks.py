@@ -556,7 +556,103 @@ def a_full_disk_refuses_deliveries_and_is_no_reason_to_restart(world):
         world.machine.run("systemctl stop bittern.service; umount /var/lib/bittern", timeout=90)
 
 
-# MARK: The runner
+# MARK: Package, later
+
+
+def next_version(world):
+    """The same package with a higher number, as apt would fetch it."""
+    path, version = "/root/next.deb", world.machine.out("dpkg-query --show --showformat '${Version}' bittern") + "+next"
+    if not world.machine.path(path).exists():
+        world.machine.run(f"""
+            rm -rf /tmp/next
+            dpkg-deb --raw-extract {world.deb} /tmp/next
+            sed -i 's/^Version: .*/Version: {version}/' /tmp/next/DEBIAN/control
+            dpkg-deb --root-owner-group -Znone --build /tmp/next {path}
+            rm -rf /tmp/next
+        """, timeout=120)
+    return path, version
+
+
+@check(needs="serving")
+def an_upgrade_with_jobs_queued_loses_neither_a_job_nor_a_connection(world):
+    deb, version = next_version(world)
+    world.shop.configure(configuration=CONFIGURATION.replace("drain: 60s", "drain: 1s").replace("workers: 3", "workers: 1"))
+    world.restart()
+    pid = world.pid()
+    running, gated = world.shop.push("gated")
+    gate = world.shop.gate()
+    queued, main = world.shop.push("main")
+    with Fire(rate=50) as fire:
+        world.install(deb)
+    expect_equal(world.machine.out("dpkg-query --show --showformat '${Version}' bittern"), version, "the version")
+    expect(world.pid() not in [0, pid], "the upgrade did not restart the daemon")
+    fire.check(world.shop)
+    world.note(fire.summary)
+    gate.answer("after the upgrade")
+    expect_equal(world.shop.ended(running)["attempt"], 1, "the attempt of the job that ran")
+    world.shop.ended(queued)
+    expect_equal((world.shop.live("gated"), world.shop.live("shop")), (gated, main), "what is live")
+
+
+@check(needs="serving")
+def a_removed_package_keeps_its_state_and_takes_up_where_it_was(world):
+    job, commit = world.shop.push("main")
+    world.shop.ended(job)
+    world.machine.run("apt-get remove --yes --quiet=2 bittern", timeout=120)
+    running = [unit for unit in UNITS if world.machine.property(unit, "ActiveState") not in ["inactive", "failed"]]
+    expect(not running, f"{running} runs on")
+    try:
+        deliver("main", NONE, commit, timeout=2)
+        raise Failure("the port is still open")
+    except ConnectionRefusedError:
+        pass
+    for path in ["/var/lib/bittern/bittern.db", "/etc/bittern/bittern.yaml", "/etc/bittern/credentials/acme-hook",
+                 "/srv/shop/current/REVISION"]:
+        expect(world.machine.path(path).exists(), f"{path} is gone")
+    world.install(world.deb)
+    world.machine.run("systemctl start bittern.socket bittern-control.socket")
+    expect_equal(world.shop.job(job)["state"], "succeeded", "the job of before")
+
+
+@check(needs="serving")
+def a_purged_package_leaves_nothing_but_what_is_live(world):
+    job, commit = world.shop.push("main")
+    world.shop.ended(job)
+    world.machine.run("apt-get purge --yes --quiet=2 bittern", timeout=120)
+    left = world.machine.out("find / -xdev -path /proc -prune -o -path /srv -prune -o -path /root -prune -o -path /tmp -prune "
+                             "-o -path /usr/share/doc -prune -o \\( -name 'bittern*' -o -path '/etc/bittern/*' \\) -print")
+    # dpkg and apt keep their own records, systemd its cursor; a directory that holds the administrator's own files is his.
+    strange = [line for line in left.splitlines() if not re.match(r"/(var/lib/(dpkg|apt)|var/cache|var/log|work|home|opt|mnt)/", line)]
+    expect(not strange, "it left\n" + "\n".join(strange))
+    expect_equal(world.shop.live("shop"), commit, "what is live")
+    expect(not world.machine.out("systemctl list-units --all --no-legend 'bittern*'"), "units are still loaded")
+
+
+# MARK: Documentation
+
+
+@check(needs="bare")
+def every_command_of_the_administrators_page_does_what_the_page_says(world):
+    page = ROOT / "docs/systemd.md"
+    if not page.exists():
+        raise Skip("there is no docs/systemd.md yet")
+    blocks = [textwrap.dedent(block) for _, block in re.findall(r"^( *)```sh\n(.*?)^\1```", page.read_text(), re.M | re.S)]
+    expect(blocks, "the page has no commands")
+    # What the page tells its reader to have: the package, and a token from Bitbucket, beside where the commands are typed.
+    world.machine.run(f"rm -rf /root/page; mkdir /root/page; ln {world.deb} /root/page/; echo token-of-bitbucket >/root/page/acme-token")
+    for number, block in enumerate(blocks, 1):
+        if block.startswith("bittern check"):
+            # Bitbucket is out of reach, so the repository is fetched from here.
+            world.shop.open_roots()
+            world.machine.run("echo 'clone_url: file:///srv/git/shop.git' >>/etc/bittern/apps.d/shop.yaml")
+        done = world.machine.run("cd /root/page\n" + block, check=False, timeout=120)
+        expect(done.returncode == 0, f"block {number} exited with {done.returncode}:\n{block}\n{done.stdout}{done.stderr}")
+    expect_equal(world.shop.live("shop"), world.shop.heads["main"], "what is live when all is typed")
+    expect_equal(world.state(), "active", "the service")
+    world.note(f"{len(blocks)} commands")
+
+
+# MARK: The runner, which the package does not have yet
 
 RUNNER_CONFIGURATION = CONFIGURATION + "runner: systemd\nrunner_roots: [/srv]\n"
 
@@ -750,99 +846,3 @@ def the_runner_refuses_what_is_not_configured_and_says_so_in_the_journal(world):
     # The socket is the daemon's alone; root may, as it may everything.
     denied = world.machine.run(["runuser", "-u", "sealed", "--", "python3", "/root/ask.py", "{}"], check=False)
     expect(denied.returncode != 0 and "PermissionError" in denied.stderr, "another user could ask: " + denied.stdout + denied.stderr)
-
-
-# MARK: Package, later
-
-
-def next_version(world):
-    """The same package with a higher number, as apt would fetch it."""
-    path, version = "/root/next.deb", world.machine.out("dpkg-query --show --showformat '${Version}' bittern") + "+next"
-    if not world.machine.path(path).exists():
-        world.machine.run(f"""
-            rm -rf /tmp/next
-            dpkg-deb --raw-extract {world.deb} /tmp/next
-            sed -i 's/^Version: .*/Version: {version}/' /tmp/next/DEBIAN/control
-            dpkg-deb --root-owner-group -Znone --build /tmp/next {path}
-            rm -rf /tmp/next
-        """, timeout=120)
-    return path, version
-
-
-@check(needs="serving")
-def an_upgrade_with_jobs_queued_loses_neither_a_job_nor_a_connection(world):
-    deb, version = next_version(world)
-    world.shop.configure(configuration=CONFIGURATION.replace("drain: 60s", "drain: 1s").replace("workers: 3", "workers: 1"))
-    world.restart()
-    pid = world.pid()
-    running, gated = world.shop.push("gated")
-    gate = world.shop.gate()
-    queued, main = world.shop.push("main")
-    with Fire(rate=50) as fire:
-        world.install(deb)
-    expect_equal(world.machine.out("dpkg-query --show --showformat '${Version}' bittern"), version, "the version")
-    expect(world.pid() not in [0, pid], "the upgrade did not restart the daemon")
-    fire.check(world.shop)
-    world.note(fire.summary)
-    gate.answer("after the upgrade")
-    expect_equal(world.shop.ended(running)["attempt"], 1, "the attempt of the job that ran")
-    world.shop.ended(queued)
-    expect_equal((world.shop.live("gated"), world.shop.live("shop")), (gated, main), "what is live")
-
-
-@check(needs="serving")
-def a_removed_package_keeps_its_state_and_takes_up_where_it_was(world):
-    job, commit = world.shop.push("main")
-    world.shop.ended(job)
-    world.machine.run("apt-get remove --yes --quiet=2 bittern", timeout=120)
-    running = [unit for unit in UNITS if world.machine.property(unit, "ActiveState") not in ["inactive", "failed"]]
-    expect(not running, f"{running} runs on")
-    try:
-        deliver("main", NONE, commit, timeout=2)
-        raise Failure("the port is still open")
-    except ConnectionRefusedError:
-        pass
-    for path in ["/var/lib/bittern/bittern.db", "/etc/bittern/bittern.yaml", "/etc/bittern/credentials/acme-hook",
-                 "/srv/shop/current/REVISION"]:
-        expect(world.machine.path(path).exists(), f"{path} is gone")
-    world.install(world.deb)
-    world.machine.run("systemctl start bittern.socket bittern-control.socket")
-    expect_equal(world.shop.job(job)["state"], "succeeded", "the job of before")
-
-
-@check(needs="serving")
-def a_purged_package_leaves_nothing_but_what_is_live(world):
-    job, commit = world.shop.push("main")
-    world.shop.ended(job)
-    world.machine.run("apt-get purge --yes --quiet=2 bittern", timeout=120)
-    left = world.machine.out("find / -xdev -path /proc -prune -o -path /srv -prune -o -path /root -prune -o -path /tmp -prune "
-                             "-o -path /usr/share/doc -prune -o \\( -name 'bittern*' -o -path '/etc/bittern/*' \\) -print")
-    # dpkg and apt keep their own records, systemd its cursor; a directory that holds the administrator's own files is his.
-    strange = [line for line in left.splitlines() if not re.match(r"/(var/lib/(dpkg|apt)|var/cache|var/log|work|home|opt|mnt)/", line)]
-    expect(not strange, "it left\n" + "\n".join(strange))
-    expect_equal(world.shop.live("shop"), commit, "what is live")
-    expect(not world.machine.out("systemctl list-units --all --no-legend 'bittern*'"), "units are still loaded")
-
-
-# MARK: Documentation
-
-
-@check(needs="bare")
-def every_command_of_the_administrators_page_does_what_the_page_says(world):
-    page = ROOT / "docs/systemd.md"
-    if not page.exists():
-        raise Skip("there is no docs/systemd.md yet")
-    blocks = [textwrap.dedent(block) for _, block in re.findall(r"^( *)```sh\n(.*?)^\1```", page.read_text(), re.M | re.S)]
-    expect(blocks, "the page has no commands")
-    # What the page tells its reader to have: the package, and a token from Bitbucket, beside where the commands are typed.
-    world.machine.run(f"rm -rf /root/page; mkdir /root/page; ln {world.deb} /root/page/; echo token-of-bitbucket >/root/page/acme-token")
-    for number, block in enumerate(blocks, 1):
-        if block.startswith("bittern check"):
-            # Bitbucket is out of reach, so the repository is fetched from here.
-            world.shop.open_roots()
-            world.machine.run("echo 'clone_url: file:///srv/git/shop.git' >>/etc/bittern/apps.d/shop.yaml")
-        done = world.machine.run("cd /root/page\n" + block, check=False, timeout=120)
-        expect(done.returncode == 0, f"block {number} exited with {done.returncode}:\n{block}\n{done.stdout}{done.stderr}")
-    expect_equal(world.shop.live("shop"), world.shop.heads["main"], "what is live when all is typed")
-    expect_equal(world.state(), "active", "the service")
-    world.note(f"{len(blocks)} commands")
