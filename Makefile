@@ -4,6 +4,8 @@ SWIFT ?= swift
 # The same flags for every build, so that nothing is built twice. A room that imports what it does not declare is an error.
 BUILD_FLAGS := --explicit-target-dependency-import-check error
 BITTERN := .build/debug/bittern
+# Without the rooms that fuzz/ links to.
+SWIFT_FILES := Package.swift Sources Tests benchmarks packaging fuzz/Package.swift $(wildcard fuzz/Sources/Fuzz*/Fuzz*.swift)
 
 # Debian packages that the build, the demo and the tests need.
 BUILD_NEEDS := git pkg-config libsystemd-dev libsqlite3-dev
@@ -37,6 +39,11 @@ torture: needs-test build-tests ## kill the daemon at random while it works, ROU
 tsan: needs-test ## run the tests of Domain, Storage and Daemon under the thread sanitizer
 	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/tsan.suppressions \
 		$(SWIFT) test $(BUILD_FLAGS) --sanitize thread --scratch-path .build/tsan --filter '^(DomainTests|StorageTests|DaemonTests)\.'
+
+.PHONY: fuzz
+fuzz: needs-build ## feed the readers of deliveries, configuration and runner requests with made-up bytes, for FUZZ_SECONDS (300)
+	$(SWIFT) build --package-path fuzz --sanitize fuzzer --scratch-path .build/fuzz
+	KEEP=$(KEEP) sh fuzz/run.sh .build/fuzz/debug .build/fuzz/inputs $(or $(FUZZ_SECONDS),300)
 
 bench: needs-bench ## measure the release build beside adnanh/webhook; ONLY='accept claim history release output' for some of it
 	$(SWIFT) build $(BUILD_FLAGS) --configuration release --static-swift-stdlib --product bittern
@@ -74,10 +81,10 @@ deb-programs: needs-build
 	$(SWIFT) build $(BUILD_FLAGS) --configuration release --static-swift-stdlib --product manual
 
 format: ## format the sources
-	$(SWIFT) format format --in-place --parallel --recursive Package.swift Sources Tests benchmarks packaging
+	$(SWIFT) format format --in-place --parallel --recursive $(SWIFT_FILES)
 
 lint: ## check the format of the sources
-	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests benchmarks packaging
+	$(SWIFT) format lint --strict --parallel --recursive $(SWIFT_FILES)
 
 clean: ## remove what was built
 	rm -rf .build

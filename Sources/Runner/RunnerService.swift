@@ -37,6 +37,7 @@ package struct RunnerService: Sendable {
         else { throw Unusable(description: "$STATE_DIRECTORY must name bittern-runner and bittern-homes, as bittern-runner.service does") }
         let results = own + "/results"
         try FileSystem.makeDirectory(results, mode: 0o700)
+        StepUnits.forgetOldResults(in: results, now: time(nil))
         place = StepUnits.Place(
             configuration: configuration, state: results, homes: homes,
             hidden: [own, "/var/lib/bittern", "/run/bittern", "/etc/bittern/credentials"], program: program,

@@ -51,7 +51,9 @@ struct StepUnits {
         let owner = try Account(admitted.app)
         let home = "\(place.homes)/\(admitted.app.name)"
         try owner.makeHome(home)
-        let results = open(name.line(in: place.state), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        let results = open(name.line(in: place.state), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o600)
+        // Begun by another connection a moment ago; or by a runner that died before the unit was there, and then the step is lost.
+        if results < 0, errno == EEXIST { return .running }
         guard results >= 0 else { throw Refusal(sentence: "the result cannot be written to \(place.state): \(systemMessage(errno))") }
         defer { close(results) }
         let specification = try admitted.specification(work).sealed()
@@ -70,8 +72,9 @@ struct StepUnits {
         do {
             try bus.start(unit)
         } catch {
-            // Begun by another connection a moment ago.
-            guard error.isAlreadyThere else { throw error }
+            // Nothing runs, and nothing shall say so.
+            unlink(name.line(in: place.state))
+            throw error
         }
         return .running
     }
@@ -116,6 +119,18 @@ struct StepUnits {
         /// What its supervisor said of it.
         func line(in directory: String) -> String { "\(directory)/\(text).told" }
     }
+
+    /// Forgets what became of steps that nobody can ask for any more: a daemon asks within the time of a job.
+    static func forgetOldResults(in directory: String, now: Int) {
+        for name in FileSystem.names(in: directory) {
+            var status = stat()
+            let path = directory + "/" + name
+            if lstat(path, &status) == 0, now - status.st_mtim.tv_sec > Self.resultsAreKept { unlink(path) }
+        }
+    }
+
+    /// In seconds; no job takes a month.
+    private static let resultsAreKept = 30 * 24 * 3600
 
     private func result(of name: Name) -> StepResult? { line(place.state + "/" + name.file) }
 

@@ -89,11 +89,6 @@ private struct AppFiles {
 }
 
 extension ConfigurationFile {
-    /// Why there is no tree; never empty.
-    struct Unread: Error {
-        let problems: [ConfigurationProblem]
-    }
-
     /// No configuration that people write is larger.
     private static let limit = 1 << 20
 

@@ -1,6 +1,13 @@
 import Domain
 import Yams
 
+extension ConfigurationFile {
+    /// Why there is no tree; never empty.
+    struct Unread: Error {
+        let problems: [ConfigurationProblem]
+    }
+}
+
 /// Parses one file. Every scalar stays the text that was written, every key stays, also one that is given twice.
 ///
 /// Takes time and memory in proportion to the file, whatever is in it: aliases count as often as they are used.

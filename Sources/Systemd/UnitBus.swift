@@ -25,7 +25,7 @@ package final class UnitBus {
 
     /// Has the unit started; its program may fail to begin later, which ``state(of:)`` shows.
     ///
-    /// - Throws: ``UnitError``, of which ``UnitError/isAlreadyThere`` says that one of the name is there.
+    /// - Throws: ``UnitError``, also when one of the name is there.
     package func start(_ unit: TransientUnit) throws(UnitError) {
         let call = try method("StartTransientUnit")
         defer { sd_bus_message_unref(call) }
@@ -221,8 +221,7 @@ package struct UnitError: Error, Equatable, CustomStringConvertible {
     package let sentence: String
 
     package var description: String { sentence }
-    package var isAlreadyThere: Bool { name == "org.freedesktop.systemd1.UnitExists" }
-    package var isNotThere: Bool { name == "org.freedesktop.systemd1.NoSuchUnit" }
+    fileprivate var isNotThere: Bool { name == "org.freedesktop.systemd1.NoSuchUnit" }
 
     init(name: String, sentence: String) {
         self.name = name
