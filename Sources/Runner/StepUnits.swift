@@ -1,4 +1,3 @@
-import CLinux
 import Domain
 import Exec
 import FoundationEssentials
@@ -48,16 +47,16 @@ struct StepUnits {
         let (configuration, admitted) = try admit(request)
         let work = try admitted.work()
         guard let log, Self.isLog(log) else { throw Refusal(sentence: "the request came without a log that can be appended to") }
-        let owner = try Account(admitted.app)
+        let owner = try StepUser(admitted.app)
         let home = "\(place.homes)/\(admitted.app.name)"
         try owner.makeHome(home)
+        let specification = try admitted.specification(work).sealed()
+        defer { close(specification) }
         let results = open(name.line(in: place.state), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o600)
         // Begun by another connection a moment ago; or by a runner that died before the unit was there, and then the step is lost.
         if results < 0, errno == EEXIST { return .running }
         guard results >= 0 else { throw Refusal(sentence: "the result cannot be written to \(place.state): \(systemMessage(errno))") }
         defer { close(results) }
-        let specification = try admitted.specification(work).sealed()
-        defer { close(specification) }
         var unit = TransientUnit(
             name: name.unit, description: "Bittern: \(admitted.step.name) of job \(request.job) of \(admitted.app.name)",
             program: [place.program, "step"], user: work.needsRoot ? "root" : owner.name, directory: "/", slice: "bittern-build.slice",
@@ -183,15 +182,19 @@ struct StepUnits {
 }
 
 /// The user of an app's steps, as the user database has it.
-private struct Account {
+private struct StepUser {
     let name: String
     private let user: uid_t
     private let group: gid_t
 
     init(_ app: App) throws {
-        guard let name = app.unit.user, let entry = getpwnam(name)?.pointee else {
-            throw StepUnits.Refusal(sentence: "there is no user \(app.unit.user ?? "") for the steps of \(app.name)")
-        }
+        let name = app.unit.user ?? ""
+        var entry = passwd()
+        var found: UnsafeMutablePointer<passwd>?
+        var buffer = [CChar](repeating: 0, count: 16384)
+        // Several connections ask at once, and getpwnam(3) would give one what another asked for.
+        getpwnam_r(name, &entry, &buffer, buffer.count, &found)
+        guard found != nil else { throw StepUnits.Refusal(sentence: "there is no user \(name) for the steps of \(app.name)") }
         guard entry.pw_uid != 0 || app.unit.allowsRoot else {
             throw StepUnits.Refusal(sentence: "the user of \(app.name) has the rights of root, and `allow_root` is not set")
         }
