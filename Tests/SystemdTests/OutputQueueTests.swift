@@ -56,7 +56,11 @@ struct OutputQueueTests {
         journal.release()
         _ = journal.wait(for: taken)
         // What was sent gives its room back a moment later.
-        while output.take([Array("again".utf8)]) == 0 { usleep(1000) }
+        var again = 0
+        for _ in 0..<10_000 where again == 0 {
+            again = output.take([Array("again".utf8)])
+            if again == 0 { usleep(1000) }
+        }
         #expect(journal.wait(for: taken + 1).last?.contains("MESSAGE=again") == true)
     }
 
@@ -86,13 +90,10 @@ private final class RecordingJournal: Sendable {
 
     init(isStuck: Bool = false) { self.isStuck = Mutex(isStuck) }
 
-    /// All entries, when there are so many.
+    /// All entries, when there are so many; those there are after ten seconds.
     func wait(for count: Int) -> [Set<String>] {
-        while true {
-            let entries = taken.withLock { $0 }
-            if entries.count >= count { return entries }
-            usleep(1000)
-        }
+        for _ in 0..<10_000 where taken.withLock({ $0.count }) < count { usleep(1000) }
+        return taken.withLock { $0 }
     }
 
     func add(_ entry: JournalEntry) {
