@@ -11,6 +11,7 @@ SWIFT_FILES := Package.swift Sources Tests benchmarks packaging fuzz/Package.swi
 BUILD_NEEDS := git pkg-config libsystemd-dev libsqlite3-dev
 DEMO_NEEDS := curl openssl
 DEB_NEEDS := git debhelper dpkg-dev lintian
+FUZZ_NEEDS := $(BUILD_NEEDS) xz-utils
 BENCH_NEEDS := $(BUILD_NEEDS) python3 webhook wrk
 TEST_NEEDS := $(DEMO_NEEDS) lighttpd lighttpd-mod-openssl openssh-client openssh-server systemd util-linux procps busybox git-lfs mandoc zsh fish strace python3 tmux
 SYSTEMD_NEEDS := git systemd systemd-container dbus polkitd util-linux openssl python3
@@ -40,8 +41,8 @@ tsan: needs-test ## run the tests of Domain, Storage and Daemon under the thread
 	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/tsan.suppressions \
 		$(SWIFT) test $(BUILD_FLAGS) --sanitize thread --scratch-path .build/tsan --filter '^(DomainTests|StorageTests|DaemonTests)\.'
 
-.PHONY: fuzz
-fuzz: needs-build ## feed the readers of deliveries, configuration and runner requests with made-up bytes, for FUZZ_SECONDS (300)
+.PHONY: fuzz needs-fuzz
+fuzz: needs-fuzz ## feed the readers of deliveries, configuration and runner requests with made-up bytes, for FUZZ_SECONDS (300)
 	$(SWIFT) build --package-path fuzz --sanitize fuzzer --scratch-path .build/fuzz
 	KEEP=$(KEEP) sh fuzz/run.sh .build/fuzz/debug .build/fuzz/inputs $(or $(FUZZ_SECONDS),300)
 
@@ -103,6 +104,9 @@ needs-test:
 
 needs-systemd:
 	@sh packaging/install-needs.sh $(SYSTEMD_NEEDS)
+
+needs-fuzz:
+	@sh packaging/install-needs.sh $(FUZZ_NEEDS)
 
 needs-bench:
 	@sh packaging/install-needs.sh $(BENCH_NEEDS)
