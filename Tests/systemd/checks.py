@@ -706,8 +706,7 @@ def runner(world):
     """, check=False)
     for name in ["bittern-runner.socket", "bittern-runner.service"]:
         world.machine.write("/etc/systemd/system/" + name, (ROOT / "systemd" / name).read_text())
-    world.machine.write("/root/ask.py", (ROOT / "Tests/systemd/ask.py").read_text())
-    world.machine.run("chmod 755 /root; chmod 644 /root/ask.py")
+    world.machine.write("/srv/ask.py", (ROOT / "Tests/systemd/ask.py").read_text())
     world.shop.configure(RUNNER_CONFIGURATION, shop=None, gated=None, crowd=None, sealed=SEALED, rival=RIVAL)
     world.machine.run("systemctl daemon-reload && systemctl start bittern-runner.socket")
 
@@ -715,7 +714,7 @@ def runner(world):
 def ask(world, request, log=None, user="bittern"):
     """One request to the runner; what it answers."""
     text = request if isinstance(request, str) else json.dumps(request)
-    return json.loads(world.machine.out(["runuser", "-u", user, "--", "python3", "/root/ask.py", text] + ([log] if log else []), timeout=90))
+    return json.loads(world.machine.out(["runuser", "-u", user, "--", "python3", "/srv/ask.py", text] + ([log] if log else []), timeout=90))
 
 
 def hash_of(world, app):
@@ -844,5 +843,5 @@ def the_runner_refuses_what_is_not_configured_and_says_so_in_the_journal(world):
     refused = [entry for entry in world.machine.journal(cursor, "_SYSTEMD_UNIT=bittern-runner.service") if "refused: " in entry["MESSAGE"]]
     expect(len(refused) >= 12, f"the journal has {len(refused)} refusals")
     # The socket is the daemon's alone; root may, as it may everything.
-    denied = world.machine.run(["runuser", "-u", "sealed", "--", "python3", "/root/ask.py", "{}"], check=False)
+    denied = world.machine.run(["runuser", "-u", "sealed", "--", "python3", "/srv/ask.py", "{}"], check=False)
     expect(denied.returncode != 0 and "PermissionError" in denied.stderr, "another user could ask: " + denied.stdout + denied.stderr)
