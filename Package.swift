@@ -176,7 +176,7 @@ let package = Package(
         .testTarget(name: "ExecTests", dependencies: ["Domain", "Exec", "RealParts"], swiftSettings: swiftSettings),
         .testTarget(name: "SettingsTests", dependencies: ["Domain", "RealParts", "Settings"], swiftSettings: swiftSettings),
         .testTarget(
-            name: "RunnerTests", dependencies: ["Domain", "Exec", "RealParts", "Runner", "RunnerAPI", "bittern"],
+            name: "RunnerTests", dependencies: ["Domain", "Exec", "RealParts", "Runner", "RunnerAPI", "Systemd", "bittern"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "SystemdTests",

@@ -63,7 +63,8 @@ struct StepUnits {
             descriptors: [specification, log, results])
         let limits = admitted.app.unit
         (unit.memory, unit.processor, unit.tasks) = (limits.memory, limits.processor, limits.tasks)
-        unit.runtime = admitted.step.timeout ?? admitted.app.timeout
+        // The supervisor knows its limits and says which was reached; the manager's is for one that does not come to it.
+        unit.runtime = (admitted.step.timeout ?? admitted.app.timeout) + .seconds(30)
         unit.writable = [admitted.app.root, home]
         let others = configuration.apps.filter { $0.name != admitted.app.name }
         unit.inaccessible = place.hidden + others.flatMap { [$0.root, "\(place.homes)/\($0.name)"] }
@@ -144,8 +145,10 @@ struct StepUnits {
     static func result(of state: UnitState, told: StepResult?) -> StepResult {
         switch (state.result, told) {
         case ("oom-kill", _): StepResult(.failed(reason: "killed by the memory limit"))
+        // Stopped by the manager, which nobody had asked for that.
+        case ("timeout", let told) where told == nil || told?.end == .stopped:
+            StepResult(.failed(reason: "it ran longer than it may, and was ended"))
         case (_, let told?): told
-        case ("timeout", nil): StepResult(.failed(reason: "it ran longer than it may, and was ended"))
         case (_, nil): StepResult(state.code == CLD_EXITED ? .exited(status: state.status) : .signalled(state.status))
         }
     }
