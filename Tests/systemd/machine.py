@@ -161,7 +161,8 @@ class Machine:
         self.console = pathlib.Path("/mnt/console")
         for name in ["root", "changes", "work"]:
             os.mkdir("/mnt/" + name)
-        self.mount("overlay", str(self.tree), "lowerdir=/,upperdir=/mnt/changes,workdir=/mnt/work")
+        self.changes = pathlib.Path("/mnt/changes")
+        self.mount("overlay", str(self.tree), f"lowerdir=/,upperdir={self.changes},workdir=/mnt/work")
         self.strip()
         self.boot()
 
@@ -272,6 +273,15 @@ class Machine:
     def path(self, name):
         """A file of the machine as we can open it."""
         return self.root / name.lstrip("/")
+
+    def written(self):
+        """The files and directories, links among them, that were made or changed in the machine, without what it removed."""
+        for directory, directories, files in os.walk(self.changes):
+            for name in directories + files:
+                path = pathlib.Path(directory, name)
+                # The overlay's mark for a file that is no longer there is a character device (Documentation/filesystems/overlayfs).
+                if not path.is_char_device():
+                    yield "/" + str(path.relative_to(self.changes))
 
     def write(self, name, text, mode=0o644, owner=None):
         path = self.path(name)
