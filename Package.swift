@@ -112,7 +112,7 @@ let package = Package(
         .target(
             name: "Daemon",
             dependencies: [
-                "ControlAPI", "Domain", "Exec", "Providers", "Settings", "Storage", "Systemd",
+                "ControlAPI", "Domain", "Exec", "Providers", "RunnerAPI", "Settings", "Storage", "Systemd",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),

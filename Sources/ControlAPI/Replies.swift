@@ -86,6 +86,10 @@ package struct StepReply: Codable, Sendable, Equatable {
     @Nullable package var signal: Int32?
     package var started_at: String
     @Nullable package var finished_at: String?
+    /// Milliseconds of processor time; null: not known. So is the next.
+    @Nullable package var cpu_ms: Int64?
+    /// Bytes at most at one time.
+    @Nullable package var memory_peak: Int?
 
     package init(_ step: StepRecord) {
         name = step.name
@@ -94,6 +98,8 @@ package struct StepReply: Codable, Sendable, Equatable {
         signal = step.signal
         started_at = step.startedAt.rfc3339
         finished_at = step.finishedAt?.rfc3339
+        cpu_ms = step.usage.processorTime?.wholeMilliseconds
+        memory_peak = step.usage.memory
     }
 }
 

@@ -69,13 +69,18 @@ package struct Assembly: Sendable {
         let probe = WebProbe(group: group)
         let systemctl = Systemctl.current(environment: ProcessInfo.processInfo.environment)
         let journals = StepJournal.current(environment: ProcessInfo.processInfo.environment)
-        func runner(_ executor: SerialQueueExecutor) -> ChildRunner {
-            ChildRunner(executor: executor, state: state, mirrors: mirrors, probe: probe, systemctl: systemctl, journals: journals)
+        let units = UnitRunner(state: state, probe: probe, journals: journals) { reporter.runnerTrouble($0) }
+        let runsUnits = configuration.runner == .systemd
+        func runner(_ executor: SerialQueueExecutor) -> any StepRunner {
+            guard !runsUnits else { return units }
+            return ChildRunner(executor: executor, state: state, mirrors: mirrors, probe: probe, systemctl: systemctl, journals: journals)
         }
+        // In a unit it is another directory, and the runner's to say.
+        let home: @Sendable (String) -> String = { state.home(app: $0) }
         let notices = NoticeDesk(
-            live: live, ledger: ledger, runner: runner(SerialQueueExecutor(label: "notices")), reporter: reporter,
-            state: state)
-        let dispatcher = dispatcher(live, ledger: ledger, reporter: reporter, board: board, state: state, notices: notices, runner)
+            live: live, ledger: ledger, runner: runner(SerialQueueExecutor(label: "notices")), reporter: reporter)
+        let dispatcher = dispatcher(
+            live, ledger: ledger, reporter: reporter, board: board, state: state, notices: notices, home: home, drains: !runsUnits, runner)
         let refusals = RefusalDesk(ledger: ledger, reporter: reporter)
 
         let certificate = try configuration.hooks.tls.map(ServerCertificate.init)
@@ -86,9 +91,20 @@ package struct Assembly: Sendable {
 
         let hooks = try await hooksListeners(inherited.hooks, intake, HealthCheck(ledger: ledger, clock: clock), certificate)
         let doors = hooks.map { HooksDoor($0, isTLS: certificate != nil) }
-        let control = try await controlListeners(inherited.control, live, ledger, state, dispatcher, mirrors, reload, reporter, doors)
+        let sweeper = runner(SerialQueueExecutor(label: "caches"))
+        let clearCaches: @Sendable (App) async throws -> Void = { app in
+            guard let account = live.current.accounts[app.account] else { return }
+            let order = StepOrder(around: app, account, environment: live.current.environment, at: clock.now)
+            try await sweeper.perform(.clearCaches, after: order)
+        }
+        let control = try await controlListeners(
+            inherited.control, live, ledger, state, dispatcher, mirrors, reload, reporter, doors, clearCaches)
         for listener in hooks + control { reporter.listening(listener.description) }
-        try await Recovery(ledger: ledger, reporter: reporter, clock: clock, configuration: configuration, mirrors: mirrors).run()
+        let resumed = try await Recovery(
+            ledger: ledger, reporter: reporter, clock: clock, configuration: configuration,
+            runner: runner(SerialQueueExecutor(label: "recovery")), home: home
+        ).run()
+        await dispatcher.resume(resumed)
 
         let herald = Herald(notifier: notifier, board: board) {
             reporter.started(version: version, apps: configuration.apps.count, accounts: configuration.accounts.count)
@@ -154,7 +170,7 @@ package struct Assembly: Sendable {
 
     private func dispatcher(
         _ live: LiveConfiguration, ledger: Ledger, reporter: Reporter, board: StatusBoard, state: StateDirectory, notices: NoticeDesk,
-        _ runner: (SerialQueueExecutor) -> ChildRunner
+        home: @escaping @Sendable (String) -> String, drains: Bool, _ runner: (SerialQueueExecutor) -> any StepRunner
     ) -> Dispatcher {
         let workers = (0..<configuration.workers).map { number in
             let executor = SerialQueueExecutor(label: "worker.\(number)")
@@ -164,7 +180,7 @@ package struct Assembly: Sendable {
         }
         return Dispatcher(
             live: live, ledger: ledger, reporter: reporter, statusBoard: board, clock: clock, state: state,
-            workers: workers)
+            workers: workers, home: home, drains: drains)
     }
 
     private func hooksListeners(
@@ -186,13 +202,15 @@ package struct Assembly: Sendable {
 
     private func controlListeners(
         _ inherited: [CInt], _ live: LiveConfiguration, _ ledger: Ledger, _ state: StateDirectory, _ dispatcher: Dispatcher,
-        _ mirrors: GitMirrors, _ reload: Reload, _ reporter: Reporter, _ doors: [HooksDoor]
+        _ mirrors: GitMirrors, _ reload: Reload, _ reporter: Reporter, _ doors: [HooksDoor],
+        _ clearCaches: @escaping @Sendable (App) async throws -> Void
     ) async throws -> [any Listener] {
         let startedAt = clock.now
         let responder = ControlResponder(
             live: live, ledger: ledger, state: state, dispatcher: dispatcher, mirrors: mirrors,
             simulation: Simulation(doors: doors, live: live), reload: reload, reporter: reporter, clock: clock,
-            version: version, startedAt: startedAt, doctor: doctor(ledger, doors, startedAt: startedAt))
+            version: version, startedAt: startedAt, doctor: doctor(ledger, doors, startedAt: startedAt),
+            clearCaches: clearCaches)
         var quiet = logger
         quiet.logLevel = .critical
         let channel = HTTP1Channel(responder: responder.responder(logger: quiet))
@@ -217,6 +235,20 @@ package struct Assembly: Sendable {
         quiet.logLevel = .critical
         return try await HTTPListener(
             address, child, connections: Self.connections, group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
+    }
+}
+
+extension StepOrder {
+    /// For a chore that no job is behind.
+    fileprivate init(around app: App, _ account: Account, environment: [String: String], at now: Timestamp) {
+        let job = Job(
+            id: 1, app: app.name, repository: app.repository.description, ref: nil, commit: .zero, cause: .manual, state: .running,
+            queuedAt: now)
+        let release = ReleaseTarget(release: job.id, commit: job.commit, path: app.root, ref: nil)
+        self.init(
+            id: StepID(job: job.id, start: now.milliseconds, position: 0), app: app, account: account, job: job,
+            step: PlannedStep(name: "caches", stage: .checkout, work: .checkout, release: release), ownDirectory: app.root,
+            environment: environment)
     }
 }
 

@@ -11,7 +11,7 @@ extension ControlResponder {
             try await hold(app(for: context), Self.body(of: request, as: HoldRequest.self), by: context.requester)
         }
         router.post("/apps/:app/resume") { _, context in try await resume(app(for: context), by: context.requester) }
-        router.post("/apps/:app/cache/clear") { _, context in try clearCache(app(for: context), by: context.requester) }
+        router.post("/apps/:app/cache/clear") { _, context in try await clearCache(app(for: context), by: context.requester) }
     }
 
     private func hold(_ app: App, _ request: HoldRequest, by requester: Requester) async throws -> Response {
@@ -40,9 +40,9 @@ extension ControlResponder {
         return try Self.reply(HoldReply(hold))
     }
 
-    private func clearCache(_ app: App, by requester: Requester) throws -> Response {
+    private func clearCache(_ app: App, by requester: Requester) async throws -> Response {
         do {
-            try ReleaseDirectory.clearCaches(root: app.root)
+            try await clearCaches(app)
         } catch {
             throw Refused(.conflict, "the caches of \(app.name) could not be removed: \(error)")
         }

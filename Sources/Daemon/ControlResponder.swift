@@ -26,6 +26,7 @@ struct ControlResponder: Sendable {
     let version: String
     let startedAt: Timestamp
     let doctor: Doctor
+    let clearCaches: @Sendable (App) async throws -> Void
 
     var configuration: Configuration { live.current }
 

@@ -13,6 +13,9 @@ actor Dispatcher: Service {
     private let clock: WallClock
     private let state: StateDirectory
     private let workers: [Worker]
+    private let home: @Sendable (_ app: String) -> String
+    /// Whether steps end with the daemon, so that it waits for them.
+    private let drains: Bool
 
     private var idle: [Int] {
         didSet { hasIdle.store(!idle.isEmpty, ordering: .sequentiallyConsistent) }
@@ -21,6 +24,8 @@ actor Dispatcher: Service {
     private let hasIdle: Atomic<Bool>
     /// The worker of each job that runs.
     private var running: [Int64: (app: String, root: String, worker: Int)] = [:]
+    /// Those that go on where the daemon before left them, before anything new is begun.
+    private var resumed: [ResumedJob] = []
     private var isStopping = false
     /// Somebody does not want to wait for what runs.
     private var isHurried = false
@@ -34,8 +39,11 @@ actor Dispatcher: Service {
 
     init(
         live: LiveConfiguration, ledger: Ledger, reporter: Reporter, statusBoard: StatusBoard, clock: WallClock,
-        state: StateDirectory, workers: [Worker]
+        state: StateDirectory, workers: [Worker],
+        home: @escaping @Sendable (_ app: String) -> String, drains: Bool
     ) {
+        self.home = home
+        self.drains = drains
         self.live = live
         self.ledger = ledger
         self.reporter = reporter
@@ -64,7 +72,16 @@ actor Dispatcher: Service {
         await stop()
     }
 
+    /// Jobs that are under way already; told before the first is dispatched.
+    func resume(_ jobs: [ResumedJob]) {
+        resumed += jobs
+    }
+
     private func dispatch() async {
+        while !isStopping, let worker = idle.last, !resumed.isEmpty {
+            let job = resumed.removeFirst()
+            await give(job.claimed, to: worker, from: job.resumption)
+        }
         if !idle.isEmpty { await lookForSpace() }
         while !isStopping, let worker = idle.last {
             let claimed: ClaimedJob?
@@ -148,7 +165,7 @@ actor Dispatcher: Service {
         JobEnd(.failed, "\(job.app) is no longer configured")
     }
 
-    private func give(_ claimed: ClaimedJob, to worker: Int) async {
+    private func give(_ claimed: ClaimedJob, to worker: Int, from resumption: Resumption? = nil) async {
         let configuration = live.current
         guard let app = configuration.apps.first(where: { $0.name == claimed.job.app }), let account = configuration.accounts[app.account]
         else {
@@ -158,7 +175,7 @@ actor Dispatcher: Service {
         running[claimed.job.id] = (app: app.name, root: app.root, worker: worker)
         Task {
             await workers[worker].run(
-                claimed, app, account, environment: configuration.environment, home: state.home(app: app.name))
+                claimed, app, account, environment: configuration.environment, home: home(app.name), from: resumption)
             await finished(claimed.job, worker: worker)
         }
     }
@@ -230,10 +247,10 @@ actor Dispatcher: Service {
     private func stop() async {
         isStopping = true
         holdEnd?.cancel()
-        let drain = live.current.drain
+        let drain = drains ? live.current.drain : .zero
         await statusBoard.stopping(within: drain)
         let drained = Task {
-            if !isHurried { try await Task.sleep(for: drain) }
+            if !isHurried, drains { try await Task.sleep(for: drain) }
             await halt()
         }
         await untilAllIdle()

@@ -9,15 +9,13 @@ actor NoticeDesk: Service {
     private let ledger: Ledger
     private let runner: any StepRunner
     private let reporter: Reporter
-    private let state: StateDirectory
     private let (wakings, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
-    init(live: LiveConfiguration, ledger: Ledger, runner: any StepRunner, reporter: Reporter, state: StateDirectory) {
+    init(live: LiveConfiguration, ledger: Ledger, runner: any StepRunner, reporter: Reporter) {
         self.live = live
         self.ledger = ledger
         self.runner = runner
         self.reporter = reporter
-        self.state = state
     }
 
     /// A job has ended that somebody is to be told of. May be called from anywhere, any number of times.
@@ -55,17 +53,14 @@ actor NoticeDesk: Service {
         else { return }
         let live = try? await ledger.liveReleases()[app.name]  // unknown: it is told from the root
         let target = live.map { ReleaseTarget(release: $0.id, commit: $0.commit, path: $0.path, ref: nil) }
-        let command = Plan.notice(
-            app.releases.notices[notice.position], notice.event, app: app, job: notice.job, live: target,
-            environment: configuration.environment, home: state.home(app: app.name))
-        let name = "notice-\(notice.position + 1)"
+        let name = Chore.noticeName(notice.position)
         let place = target ?? ReleaseTarget(release: notice.job.id, commit: notice.job.commit, path: app.root, ref: notice.job.ref)
         let order = StepOrder(
             id: StepID(job: notice.job.id, start: 0, position: 0), app: app, account: account, job: notice.job,
-            step: PlannedStep(name: name, stage: .deploy, work: .command(command), release: place), ownDirectory: place.path + "#" + name,
+            step: PlannedStep(name: name, stage: .deploy, work: .activate, release: place), ownDirectory: place.path + "#" + name,
             environment: configuration.environment)
         do {
-            try await runner.perform(.notify(command, log: name), after: order)
+            try await runner.perform(.notify(position: notice.position, notice.event, live: target), after: order)
         } catch {
             if !Task.isCancelled { reporter.noticeFailed(notice.job, "\(error)") }
         }

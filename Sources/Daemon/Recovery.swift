@@ -2,35 +2,79 @@ import Domain
 import Exec
 import Storage
 
-/// Examines, at start, the jobs that were running when a daemon died.
+/// A job that goes on where the daemon before left it.
+struct ResumedJob: Sendable {
+    let claimed: ClaimedJob
+    let resumption: Resumption
+}
+
+/// Examines, at start, the jobs that were running when a daemon ended.
 struct Recovery: Sendable {
     let ledger: Ledger
     let reporter: Reporter
     let clock: WallClock
     let configuration: Configuration
-    let mirrors: GitMirrors
+    let runner: any StepRunner
+    /// The apps' HOME.
+    let home: @Sendable (_ app: String) -> String
 
-    /// Ends what is left of each job's step, looks whether its release went live, and queues it again.
+    /// Takes up the jobs whose steps go on without a daemon. Of the others it ends what is left of each job's step, looks whether its
+    /// release went live, and queues it again.
     ///
     /// A release that is live stays: the job goes on after `activate`. One that is not is thrown away when the job starts anew.
-    func run() async throws {
+    /// - Returns: the jobs that go on where they are.
+    func run() async throws -> [ResumedJob] {
+        var resumed: [ResumedJob] = []
         for (job, release) in try await ledger.interruptedJobs() {
-            let leftovers = await endLeftovers(of: job, release)
-            if let release, release.state == .building || release.state == .good, isLive(release) {
-                // The daemon died between the rename and the ledger's word for it.
-                try await ledger.releaseActivated(release.id, app: job.app, at: clock.now)
+            if runner.outlivesDaemon {
+                guard let (claimed, steps) = try await ledger.unfinished(job: job.id) else { continue }
+                if let resumption = resumption(of: claimed, steps) {
+                    resumed.append(ResumedJob(claimed: claimed, resumption: resumption))
+                    reporter.jobResumed(job)
+                    continue
+                }
+                try await settle(job, claimed, steps, release)
             }
-            let app = configuration.apps.first { $0.name == job.app }
-            if let end = job.givenUp(maxAttempts: app?.maxAttempts ?? 1) {
-                try await ledger.finish(job: job.id, end, notices: app?.releases.notices ?? [], at: clock.now)
-                reporter.jobEnded(job, end)
-            } else {
-                let end = try await ledger.requeue(job: job.id, at: clock.now)
-                reporter.jobRecovered(job, leftovers: leftovers, end)
-            }
+            try await queueAgain(job, release)
         }
         try await forgetLostReleases()
-        mirrors.removeStaleLocks()
+        return resumed
+    }
+
+    /// nil: the configuration is another one by now, or the job had been begun otherwise.
+    private func resumption(of claimed: ClaimedJob, _ steps: [StepRecord]) -> Resumption? {
+        guard let app = configuration.apps.first(where: { $0.name == claimed.job.app }),
+            steps.isEmpty || claimed.job.configurationHash == app.configurationHash
+        else { return nil }
+        let plan = Plan(
+            app: app, job: claimed.job, environment: configuration.environment, previous: claimed.previous, home: home(app.name),
+            target: claimed.target, goBack: claimed.goBack)
+        return Resumption(of: plan, after: steps, isReverting: claimed.reverting != nil, first: claimed.firstStep(of: plan))
+    }
+
+    /// Ends the step that may still run, and notes whether the release went live by it.
+    private func settle(_ job: Job, _ claimed: ClaimedJob, _ steps: [StepRecord], _ release: Release?) async throws {
+        guard let step = steps.last, step.state == .running else { return }
+        let outcome = await runner.end(StepID(job: job.id, start: claimed.start, position: step.position))
+        if step.name == "activate", outcome == .succeeded, let release {
+            try await ledger.releaseActivated(release.id, app: job.app, at: clock.now)
+        }
+    }
+
+    private func queueAgain(_ job: Job, _ release: Release?) async throws {
+        let leftovers = await endLeftovers(of: job, release)
+        if let release, release.state == .building || release.state == .good, isLive(release) {
+            // The daemon died between the rename and the ledger's word for it.
+            try await ledger.releaseActivated(release.id, app: job.app, at: clock.now)
+        }
+        let app = configuration.apps.first { $0.name == job.app }
+        if let end = job.givenUp(maxAttempts: app?.maxAttempts ?? 1) {
+            try await ledger.finish(job: job.id, end, notices: app?.releases.notices ?? [], at: clock.now)
+            reporter.jobEnded(job, end)
+        } else {
+            let end = try await ledger.requeue(job: job.id, at: clock.now)
+            reporter.jobRecovered(job, leftovers: leftovers, end)
+        }
     }
 
     /// A ledger that came from another server, or a root that was lost, names releases nobody can go back to any more. Directories elsewhere are left

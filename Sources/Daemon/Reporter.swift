@@ -256,6 +256,23 @@ struct Reporter: Sendable {
         logger.notice("job \(job.id) of \(job.app) was put back into the queue", metadata: Self.fields(of: job))
     }
 
+    func jobResumed(_ job: Job) {
+        logger.info("job \(job.id) of \(job.app) goes on where the daemon before left it", metadata: Self.fields(of: job))
+    }
+
+    /// What it ran was lost, not by the daemon's death.
+    ///
+    /// - Parameter end: how it ended instead of waiting once more.
+    func jobLost(_ job: Job, _ end: JobEnd?) {
+        let again = end == nil ? "; the job is queued again" : ""
+        logger.warning("what job \(job.id) of \(job.app) was running is lost\(again)", metadata: Self.fields(of: job))
+        if let end { jobEnded(job, end) }
+    }
+
+    func runnerTrouble(_ sentence: String) {
+        logger.error("the runner cannot be reached, and steps wait for it: \(sentence); systemctl status bittern-runner.socket")
+    }
+
     /// - Parameter end: how it ended instead of waiting once more.
     func jobRecovered(_ job: Job, leftovers: Int, _ end: JobEnd?) {
         let ended = leftovers > 0 ? "; \(leftovers) processes of it were ended" : ""

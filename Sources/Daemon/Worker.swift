@@ -39,35 +39,48 @@ actor Worker {
     }
 
     /// Runs the job to its end, or until it is put back because the daemon stops.
-    func run(_ claimed: ClaimedJob, _ app: App, _ account: Account, environment: [String: String], home: String) async {
+    ///
+    /// - Parameter resumption: where it goes on that another daemon had begun.
+    func run(
+        _ claimed: ClaimedJob, _ app: App, _ account: Account, environment: [String: String], home: String, from resumption: Resumption?
+    ) async {
         var errand = Errand(
             claimed: claimed, app: app, account: app.credentials.map(account.showing) ?? account, environment: environment, home: home)
         if claimed.job.cause == .rollback, claimed.target == nil {
             return await conclude(errand, .end(JobEnd(.failed, "release \(claimed.job.release ?? 0) is no longer kept")))
         }
         var machine = JobMachine(job: errand.job.id, commit: errand.job.commit, plan: errand.plan)
-        var action = machine.start(at: claimed.firstStep(of: errand.plan), reverting: claimed.reverting)
-        if isHalted { _ = machine.halt() }
+        var action = machine.start(at: resumption?.position ?? claimed.firstStep(of: errand.plan), reverting: claimed.reverting)
+        if isHalted, !runner.outlivesDaemon { _ = machine.halt() }
         self.machine = machine
-        reporter.jobStarted(errand.job)
-        var limit = Task { await endAtLimit(app.timeout) }
+        if resumption == nil { reporter.jobStarted(errand.job) }
+        errand.isBegun = resumption?.isBegun ?? false
+        let elapsed = resumption == nil ? .zero : clock.now.since(claimed.job.startedAt ?? clock.now)
+        var limit = Task { await endAtLimit(app.timeout - elapsed) }
         while let position = action.step {
             if case .revert = action {
                 // Going back has as much time as going forward had.
                 limit.cancel()
                 limit = Task { await endAtLimit(app.timeout) }
             }
-            action = await perform(position, &errand)
+            guard let next = await perform(position, &errand) else {
+                // The step goes on without this daemon, and so does the job.
+                limit.cancel()
+                self.machine = nil
+                return
+            }
+            action = next
         }
         limit.cancel()
         self.machine = nil
         await conclude(errand, action)
     }
 
-    /// The daemon stops: the step that runs is ended and its job put back.
+    /// The daemon stops: the step that runs is ended and its job put back, unless steps go on without a daemon.
     func halt() async {
         isHalted = true
         chores?.cancel()
+        guard !runner.outlivesDaemon else { return await runner.leave() }
         await act(machine?.halt())
     }
 
@@ -80,7 +93,7 @@ actor Worker {
     }
 
     private func endAtLimit(_ limit: Duration) async {
-        guard (try? await Task.sleep(for: limit)) != nil else { return }  // cancelled: the job ended before
+        guard (try? await Task.sleep(for: max(limit, .zero))) != nil else { return }  // cancelled: the job ended before
         await act(machine?.jobLimitReached())
     }
 
@@ -89,13 +102,17 @@ actor Worker {
         await runner.stop(current)
     }
 
-    private func perform(_ position: Int, _ errand: inout Errand) async -> JobMachine.Action {
+    /// - Returns: nil: the daemon leaves the step to the next one.
+    private func perform(_ position: Int, _ errand: inout Errand) async -> JobMachine.Action? {
         let order = errand.order(position)
         let began = clock.now
         let hash = errand.isFirstStep ? order.app.configurationHash : nil
         errand.isFirstStep = false
         await progress(StatusSentence.Running(app: order.app.name, commit: order.job.commit, step: order.step.name, since: began))
+        let isBegun = errand.isBegun
+        errand.isBegun = false
         await durably {
+            guard !isBegun else { return }
             if order.step.work == .checkout {
                 try await self.ledger.releaseBegun(
                     job: order.job.id, app: order.app.name, commit: order.job.commit, path: order.step.release.path, at: began)
@@ -104,13 +121,15 @@ actor Worker {
                 job: order.id.job, start: order.id.start, position: order.id.position, name: order.step.name, configurationHash: hash,
                 at: began)
         }
-        let outcome = order.step.work == .fetch ? await fetch(order, &errand) : await outcome(of: order)
+        guard let ending = order.step.work == .fetch ? await fetch(order, &errand) : await ending(of: order) else { return nil }
+        let outcome = ending.outcome
         let action = machine?.stepEnded(outcome) ?? .nothing
         let ended = clock.now
         let end = errand.end(of: order.step, outcome, action)
         await durably {
             try await self.ledger.stepEnded(
-                job: order.job, start: order.id.start, position: order.id.position, outcome: outcome, end, at: ended)
+                job: order.job, start: order.id.start, position: order.id.position, outcome: outcome, usage: ending.usage, end,
+                at: ended)
         }
         reporter.stepEnded(order.job, step: order.step.name, outcome: outcome, took: ended.since(began))
         if let release = end.activated {
@@ -124,32 +143,35 @@ actor Worker {
     }
 
     /// Fetches until the ``OrderRules`` have made up their mind, and has the job go on with the commit they name.
-    private func fetch(_ first: StepOrder, _ errand: inout Errand) async -> StepOutcome {
+    ///
+    /// - Returns: nil: the daemon leaves it to the next one.
+    private func fetch(_ first: StepOrder, _ errand: inout Errand) async -> StepEnding? {
         var order = first
         var retry = FetchRetry()
         let began = clock.now
         while true {
-            let outcome = await outcome(of: order)
-            guard case .fetched(let fetched) = outcome else { return outcome }
+            guard let ending = await ending(of: order) else { return nil }
+            guard case .fetched(let fetched) = ending.outcome else { return ending }
             let elapsed = clock.now.since(began)
             let job = order.job
             let isOver = elapsed >= FetchRetry.patience
             let result = await durably(isAsking: true) {
                 try await self.ledger.order(job, after: fetched, patienceIsOver: isOver, at: self.clock.now)
             }
-            guard let result else { return .stopped }
+            guard let result else { return StepEnding(.stopped) }
             if let queued = result.queued { reporter.headQueued(queued) }
             switch result.next {
             case .goOn(let commit):
                 errand.job.commit = commit
                 machine?.commit = commit
                 let skips = fetched.facts.flatMap { FilterRules(order.app.filters).skips($0, cause: job.cause) }
-                return skips.map { .concluded($0) } ?? .succeeded
+                return StepEnding(skips.map { .concluded($0) } ?? .succeeded, ending.usage)
             case .end(let end):
-                return .concluded(end)
+                return StepEnding(.concluded(end), ending.usage)
             case .fetchAgain:
                 let delay = retry.delay(after: .missing, elapsed: elapsed) ?? .zero
                 order.again = "\(job.commit.short) was not there yet; trying again after \(delay.inWords)"
+                order.id.round += 1
                 await wait(delay)
             }
         }
@@ -158,14 +180,18 @@ actor Worker {
     /// Waits, but not longer than until the job is to stop.
     private func wait(_ delay: Duration) async {
         let end = ContinuousClock.now + delay
-        while machine?.isStopping != true, ContinuousClock.now < end {
+        while machine?.isStopping != true, !isLeaving, ContinuousClock.now < end {
             try? await Task.sleep(for: min(.milliseconds(100), end - .now))  // nobody cancels it
         }
     }
 
-    private func outcome(of order: StepOrder) async -> StepOutcome {
+    /// Whether steps go on without this daemon from here on.
+    private var isLeaving: Bool { isHalted && runner.outlivesDaemon }
+
+    /// - Returns: nil: the daemon leaves the step to the next one.
+    private func ending(of order: StepOrder) async -> StepEnding? {
         // The order to stop came while nothing ran that could have been stopped.
-        guard machine?.isStopping != true else { return .stopped }
+        guard machine?.isStopping != true else { return StepEnding(.stopped) }
         current = order.id
         defer { current = nil }
         await runner.start(order)
@@ -188,10 +214,25 @@ actor Worker {
         case .putBack:
             let end = await durably { try await self.ledger.putBack(job: job.id, at: now) }
             reporter.jobPutBack(job, end ?? nil)
+        case .startAnew:
+            await startAnew(errand)
         case .run, .revert, .stop, .nothing:
-            // Only an end or a put-back ends the loop above; the machine's tests enumerate that.
+            // Only an end, a put-back or a new start ends the loop above; the machine's tests enumerate that.
             preconditionFailure("job \(job.id) left its pipeline without an end")
         }
+    }
+
+    /// What the job ran was lost with the host or the runner, which counts as an attempt.
+    private func startAnew(_ errand: Errand) async {
+        let (job, now) = (errand.job, clock.now)
+        if let end = job.givenUp(maxAttempts: errand.app.maxAttempts) {
+            let notices = errand.app.releases.notices
+            await durably { try await self.ledger.finish(job: job.id, end, notices: notices, at: now) }
+            reporter.jobEnded(job, end)
+            return ended()
+        }
+        let end = await durably { try await self.ledger.requeue(job: job.id, at: now) }
+        reporter.jobLost(job, end ?? nil)
     }
 
     /// Keeps what the next job can use and removes what nobody needs any more. Whatever goes wrong is said, and changes nothing.
@@ -199,7 +240,9 @@ actor Worker {
         let order = errand.order(0)
         if let built = errand.plan.steps.first(where: { $0.stage == .checkout }), end.state != .superseded, end.state != .skipped {
             let wentLive = end.state == .succeeded
-            await trying(order) { try await self.runner.perform(.keepCaches(wentLive: wentLive), after: order.working(on: built)) }
+            if !order.app.releases.cache.isEmpty {
+                await trying(order) { try await self.runner.perform(.keepCaches(wentLive: wentLive), after: order.working(on: built)) }
+            }
             if wentLive { await trying(order) { try await self.runner.perform(.prepareTree, after: order) } }
         }
         await trying(order) {
@@ -218,7 +261,8 @@ actor Worker {
                 // First nobody may want it any more; somebody may have asked for it meanwhile.
                 guard try await self.ledger.giveUpRelease(release.id, at: self.clock.now) else { continue }
                 await self.trying(order) {
-                    try await self.runner.perform(.remove(path: release.path), after: order)
+                    let target = ReleaseTarget(release: release.id, commit: release.commit, path: release.path, ref: nil)
+                    try await self.runner.perform(.remove(target), after: order)
                     try await self.ledger.releaseRemoved(release.id)
                     self.reporter.releaseRemoved(release)
                 }
@@ -265,6 +309,8 @@ private struct Errand: Sendable {
     let home: String
     /// Nothing of this start has run yet.
     var isFirstStep = true
+    /// The ledger knows of the next step already.
+    var isBegun = false
 
     init(claimed: ClaimedJob, app: App, account: Account, environment: [String: String], home: String) {
         job = claimed.job
@@ -282,11 +328,13 @@ private struct Errand: Sendable {
     }
 
     func order(_ position: Int) -> StepOrder {
-        StepOrder(
+        var order = StepOrder(
             id: StepID(job: job.id, start: claimed.start, position: position), app: app, account: account, job: job,
             step: plan.allSteps[position],
             ownDirectory: Plan.releaseDirectory(root: app.root, job: job.id, commit: claimed.job.commit), environment: environment,
             live: claimed.previous)
+        (order.target, order.goBack) = (claimed.target, claimed.goBack)
+        return order
     }
 
     /// What the end of a step changes beside itself.

@@ -15,6 +15,11 @@ package struct CommitID: Sendable, Hashable {
     }
 
     /// Lower case.
+    /// The commit that is none, as git writes it.
+    package static let zero = CommitID(unchecked: [UInt8](repeating: 0, count: 20))
+
+    private init(unchecked bytes: [UInt8]) { self.bytes = bytes }
+
     package var hex: String { Hexadecimal.text(of: bytes) }
 
     /// The first seven digits, for people.

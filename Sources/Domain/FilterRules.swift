@@ -1,5 +1,5 @@
 /// What git knows of a commit that may be deployed.
-package struct CommitFacts: Sendable, Equatable {
+package struct CommitFacts: Sendable, Equatable, Codable {
     /// The name git gives to all its files together.
     package var tree: CommitID
     package var message: String
@@ -36,6 +36,11 @@ package struct FilterRules: Sendable, Equatable {
             return JobEnd(.skipped, "the commit's message says \(SafeText.shown(marker, limit: 100))")
         }
         return facts.changed.flatMap(skips(files:))
+    }
+
+    /// As many of the files as it takes to come to the same verdict.
+    package func decisive(_ changed: [String]) -> [String] {
+        (changed.first(where: filters.paths.admit) ?? changed.first).map { [$0] } ?? []
     }
 
     /// The same by the files that differ from the live commit.

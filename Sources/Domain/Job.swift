@@ -1,13 +1,13 @@
 /// One pipeline run for one app at one commit, as the ledger keeps it.
-package struct Job: Sendable, Equatable {
-    package enum State: String, Sendable, CaseIterable {
+package struct Job: Sendable, Equatable, Codable {
+    package enum State: String, Sendable, CaseIterable, Codable {
         case queued, running, succeeded, failed, cancelled, superseded, skipped
 
         /// Whether nothing will happen to the job any more.
         package var isEnded: Bool { self != .queued && self != .running }
     }
 
-    package enum Cause: String, Sendable, CaseIterable {
+    package enum Cause: String, Sendable, CaseIterable, Codable {
         case push, manual, retry, rollback
         case catchUp = "catch-up"
     }
@@ -102,8 +102,8 @@ package struct Hold: Sendable, Equatable {
 }
 
 /// One step of a job as the ledger keeps it.
-package struct StepRecord: Sendable, Equatable {
-    package enum State: String, Sendable, CaseIterable { case running, succeeded, failed, cancelled }
+package struct StepRecord: Sendable, Equatable, Codable {
+    package enum State: String, Sendable, CaseIterable, Codable { case running, succeeded, failed, cancelled }
 
     /// Which start of the job it belongs to, from 1.
     package var start: Int64
@@ -115,11 +115,13 @@ package struct StepRecord: Sendable, Equatable {
     package var signal: Int32?
     package var startedAt: Timestamp
     package var finishedAt: Timestamp?
+    package var usage: StepUsage
 
     package init(
         start: Int64 = 1, position: Int, name: String, state: State, exitStatus: Int32? = nil, signal: Int32? = nil, startedAt: Timestamp,
-        finishedAt: Timestamp? = nil
+        finishedAt: Timestamp? = nil, usage: StepUsage = StepUsage()
     ) {
+        self.usage = usage
         self.start = start
         self.position = position
         self.name = name
@@ -162,7 +164,7 @@ package struct Release: Sendable, Equatable {
 }
 
 /// A release as a job puts it live, or goes back to it.
-package struct ReleaseTarget: Sendable, Equatable {
+package struct ReleaseTarget: Sendable, Equatable, Codable {
     /// The number of the job that built it.
     package var release: Int64
     package var commit: CommitID

@@ -6,7 +6,7 @@
 ///          │                      │  ▲  │  │
 ///          │                      │  └──┘  ├─ stepEnded (failed, limit) ─▶ ended(failed), or reverting when it was activated
 ///          │                      │  step   └─ stepEnded (concluded) ─────▶ ended(superseded | skipped)
-///          │                      │  ok
+///          │                      │  ok     stepEnded (lost) ──────────────▶ startAnew (queued again; so from reverting)
 ///          │     cancel, halt,    │
 ///          │     jobLimitReached  ▼
 ///          │                stopping(step, why) ── stepEnded ── cancel ───▶ ended(cancelled), or reverting
@@ -28,6 +28,7 @@
 /// - queued → ended(cancelled): ``cancel()``
 /// - queued → ended(superseded): ``supersede(by:)``
 /// - running → running (next step), reverting: ``stepEnded(_:)``
+/// - running, reverting → queued (startAnew): ``stepEnded(_:)``
 /// - running → ended(succeeded | failed | superseded | skipped): ``stepEnded(_:)``
 /// - running → stopping, reverting → stoppingRevert: ``cancel()`` (not while it reverts), ``halt()``, ``jobLimitReached()``
 /// - stopping → ended(cancelled | failed), reverting, queued: ``stepEnded(_:)``
@@ -49,13 +50,15 @@ package struct JobMachine: Sendable, Equatable {
         case end(JobEnd)
         /// Queue the job again; this attempt does not count.
         case putBack
+        /// What runs was lost: queue the job again; this attempt counts.
+        case startAnew
         case nothing
 
         /// The step to run, whichever way it goes.
         package var step: Int? {
             switch self {
             case .run(let step), .revert(let step, _): step
-            case .stop, .end, .putBack, .nothing: nil
+            case .stop, .end, .putBack, .startAnew, .nothing: nil
             }
         }
     }
@@ -191,11 +194,17 @@ package struct JobMachine: Sendable, Equatable {
     // MARK: Forward
 
     private mutating func runningStepEnded(_ step: Int, _ outcome: StepOutcome) -> Action {
+        if outcome == .lost { return startAnew() }
         if case .concluded(let conclusion) = outcome { return end(conclusion) }
         if let failure = outcome.failure(ofStep: steps[step].name) { return fail(JobEnd(.failed, failure), done: step) }
         guard step + 1 < plan.steps.count else { return end(succeeded) }
         state = .running(step: step + 1)
         return .run(step: step + 1)
+    }
+
+    private mutating func startAnew() -> Action {
+        state = .queued
+        return .startAnew
     }
 
     private mutating func stoppedStepEnded(_ step: Int, _ outcome: StepOutcome, _ why: Stop) -> Action {
@@ -242,6 +251,7 @@ package struct JobMachine: Sendable, Equatable {
     }
 
     private mutating func revertStepEnded(_ step: Int, _ outcome: StepOutcome, _ revert: Revert) -> Action {
+        if outcome == .lost { return startAnew() }
         let revert = revert.noting(outcome, of: steps[step])
         // Nothing of the old release may be started while the new one is live.
         guard revert.switchedBack, step + 1 < steps.count else { return conclude(revert) }

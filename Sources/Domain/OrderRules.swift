@@ -14,7 +14,7 @@
 /// 5. c = H: go on; but a tag whose commit is a strict ancestor of an L that another tag brought is `superseded`.
 package struct OrderRules: Sendable, Equatable {
     /// What git knows after a fetch.
-    package struct Fetched: Sendable, Equatable {
+    package struct Fetched: Sendable, Equatable, Codable {
         /// H; nil when the ref is gone.
         package var head: CommitID?
         /// What the ref names: H, or the annotated tag that names H. Forges send either.

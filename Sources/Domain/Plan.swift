@@ -1,13 +1,13 @@
 /// One step of a job before it runs: a value that says all a runner of child processes must know.
-package struct PlannedStep: Sendable, Equatable {
-    package enum Stage: String, Sendable, CaseIterable {
+package struct PlannedStep: Sendable, Equatable, Codable {
+    package enum Stage: String, Sendable, CaseIterable, Codable {
         case fetch, checkout, build
         case preDeploy = "pre_deploy"
         case activate, deploy, restart, reload, health
         case switchBack = "switch-back"
     }
 
-    package enum Work: Sendable, Equatable {
+    package enum Work: Sendable, Equatable, Codable {
         /// Bring the job's commit into the mirror.
         case fetch
         /// Write exactly the job's commit into the release directory, and everything that belongs into it.
@@ -39,7 +39,7 @@ package struct PlannedStep: Sendable, Equatable {
 }
 
 /// A configured command with the environment it is given, and nothing else of the daemon's.
-package struct StepCommand: Sendable, Equatable {
+package struct StepCommand: Sendable, Equatable, Codable {
     /// Run with `/bin/sh -euc`.
     package var script: String
     package var environment: [String: String]

@@ -11,6 +11,8 @@ package enum StepOutcome: Sendable, Equatable {
     case failed(reason: String)
     /// The fetch brought what the forge has; whether the job goes on is for ``OrderRules`` to say.
     case fetched(OrderRules.Fetched)
+    /// Nobody knows what became of it: the host went down under it, or the runner.
+    case lost
     /// It did its work and found that the job has nothing to do, and why.
     case concluded(JobEnd)
 
@@ -19,7 +21,7 @@ package enum StepOutcome: Sendable, Equatable {
         switch self {
         case .succeeded, .fetched, .concluded: .succeeded
         case .exited, .signalled, .exceeded, .failed: .failed
-        case .stopped: .cancelled
+        case .stopped, .lost: .cancelled
         }
     }
 
@@ -27,7 +29,7 @@ package enum StepOutcome: Sendable, Equatable {
         switch self {
         case .succeeded: 0
         case .exited(let status): status
-        case .signalled, .exceeded, .stopped, .failed, .fetched, .concluded: nil
+        case .signalled, .exceeded, .stopped, .failed, .fetched, .concluded, .lost: nil
         }
     }
 
@@ -57,6 +59,7 @@ extension StepOutcome {
         case .exceeded(.job(let limit)): "the job ran longer than its limit of \(limit.inWords); it was in step \"\(name)\""
         case .exceeded(.silence(let limit)): "step \"\(name)\" wrote nothing for \(limit.inWords) and was ended"
         case .stopped: "step \"\(name)\" was stopped"
+        case .lost: "step \"\(name)\" was lost"
         case .failed(let reason): "\(name == "health" ? "health check" : name): \(SafeText.shown(reason))"
         }
     }

@@ -15,14 +15,29 @@ package struct StepRequest: Sendable, Equatable {
         }
     }
 
+    /// What is to be done.
+    package enum Work: Sendable, Equatable {
+        /// The step of this stage at this place in the plan of the job.
+        case step(PlannedStep.Stage, position: Int)
+        case chore(Errand)
+    }
+
+    /// A ``Chore`` by names and numbers.
+    package enum Errand: Sendable, Equatable {
+        case keepCaches(wentLive: Bool)
+        case prepareTree
+        case remove(Release)
+        /// How the job ended is told by whoever asks: it is text for others, and nothing follows from it here.
+        case notify(position: Int, NoticeSetting.Event, Job.State, reason: String, live: Release?)
+        case clearCaches
+    }
+
     package var app: String
     package var job: Int64
     package var cause: Job.Cause
     package var ref: RefName?
     package var commit: CommitID
-    package var stage: PlannedStep.Stage
-    /// In the plan of the job.
-    package var position: Int
+    package var work: Work
     /// ``App/configurationHash`` as the daemon has it.
     package var configurationHash: [UInt8]
     /// The commit that was live as the job started.
@@ -33,16 +48,15 @@ package struct StepRequest: Sendable, Equatable {
     package var goBack: Release?
 
     package init(
-        app: String, job: Int64, cause: Job.Cause, ref: RefName?, commit: CommitID, stage: PlannedStep.Stage, position: Int,
-        configurationHash: [UInt8], previous: CommitID? = nil, target: Release? = nil, goBack: Release? = nil
+        app: String, job: Int64, cause: Job.Cause, ref: RefName?, commit: CommitID, work: Work, configurationHash: [UInt8],
+        previous: CommitID? = nil, target: Release? = nil, goBack: Release? = nil
     ) {
         self.app = app
         self.job = job
         self.cause = cause
         self.ref = ref
         self.commit = commit
-        self.stage = stage
-        self.position = position
+        self.work = work
         self.configurationHash = configurationHash
         self.previous = previous
         self.target = target
@@ -50,13 +64,27 @@ package struct StepRequest: Sendable, Equatable {
     }
 }
 
-/// A step that was asked for and may be run, with everything the configuration says of it.
+extension StepRequest.Release {
+    package init(_ target: ReleaseTarget) {
+        self.init(release: target.release, commit: target.commit, ref: target.ref)
+    }
+}
+
+/// A step or a chore that was asked for and may be run, with everything the configuration says of it.
 package struct AdmittedStep: Sendable, Equatable {
     package var app: App
+    package var account: Account
     package var job: Job
+    /// Of a chore, the step whose release it works on.
     package var step: PlannedStep
+    package var chore: Chore?
     /// ROOT/releases/JOB-SHORTSHA of the job itself.
     package var ownDirectory: String
+    package var environment: [String: String]
+    /// The commit that was live as the job started.
+    package var previous: CommitID?
+    /// The app's HOME.
+    package var home: String
 }
 
 /// Decides from the configuration alone what a runner of units does for whoever asks it.
@@ -79,7 +107,7 @@ package struct RunnerAdmission: Sendable {
 
     /// The step with its command, taken from the configuration; the plan is made anew here, so that nothing of it is believed.
     package func admit(_ request: StepRequest) throws(Refusal) -> AdmittedStep {
-        guard let app = configuration.apps.first(where: { $0.name == request.app }) else {
+        guard let app = configuration.apps.first(where: { $0.name == request.app }), let named = configuration.accounts[app.account] else {
             throw Refusal("there is no app \(SafeText.shown(request.app, limit: 80)) in the runner's configuration")
         }
         guard app.configurationHash == request.configurationHash else {
@@ -90,22 +118,72 @@ package struct RunnerAdmission: Sendable {
             let roots = configuration.runnerRoots.joined(separator: ", ")
             throw Refusal("the root of \(app.name), \(app.root), lies below none of runner_roots (\(roots))")
         }
-        let job = Job(
+        var job = Job(
             id: request.job, app: app.name, repository: app.repository.description, ref: request.ref, commit: request.commit,
-            cause: request.cause,
-            state: .running, queuedAt: Timestamp(milliseconds: 0))
+            cause: request.cause, state: .running, queuedAt: Timestamp(milliseconds: 0))
+        let home = "\(homes)/\(app.name)"
+        let step: PlannedStep
+        var chore: Chore?
+        switch request.work {
+        case .step(let stage, let position):
+            step = try self.step(stage, position, of: plan(request, job, app, home), app)
+        case .chore(.notify(let position, let event, let state, let reason, let live)):
+            guard app.releases.notices.indices.contains(position), app.releases.notices[position].events.contains(event) else {
+                throw Refusal("\(app.name) has no notice \(position + 1) for \(event.rawValue)")
+            }
+            (job.state, job.reason) = (state, reason)
+            let release = live.map { target(of: $0, in: app) }
+            chore = .notify(position: position, event, live: release)
+            let place = release ?? ReleaseTarget(release: job.id, commit: job.commit, path: app.root, ref: job.ref)
+            step = PlannedStep(name: Chore.noticeName(position), stage: .deploy, work: .activate, release: place)
+        case .chore(let errand):
+            step = own(job, app)
+            chore =
+                switch errand {
+                case .keepCaches(let wentLive): .keepCaches(wentLive: wentLive)
+                case .remove(let release): .remove(target(of: release, in: app))
+                case .clearCaches: .clearCaches
+                case .prepareTree, .notify: .prepareTree
+                }
+        }
+        return AdmittedStep(
+            app: app, account: app.credentials.map(named.showing) ?? named, job: job, step: step, chore: chore,
+            ownDirectory: Plan.releaseDirectory(root: app.root, job: job.id, commit: job.commit), environment: configuration.environment,
+            previous: request.previous, home: home)
+    }
+
+    private func plan(_ request: StepRequest, _ job: Job, _ app: App, _ home: String) throws(Refusal) -> Plan {
         guard (request.cause == .rollback) == (request.target != nil) else {
             throw Refusal("a rollback names the release it goes to, and nothing else does")
         }
-        let plan = Plan(
-            app: app, job: job, environment: configuration.environment, previous: request.previous, home: "\(homes)/\(app.name)",
-            target: request.target.map { target(of: $0, in: app) }, goBack: request.goBack.map { target(of: $0, in: app) })
-        guard plan.allSteps.indices.contains(request.position), plan.allSteps[request.position].stage == request.stage else {
-            throw Refusal("\(app.name) has no step \(request.position) that is a \(request.stage.rawValue)")
+        if request.cause != .rollback {
+            guard let ref = request.ref, Self.isDeployed(ref, by: app) else {
+                throw Refusal("\(app.name) is not configured for \(request.ref.map { SafeText.shown($0.full) } ?? "a job without a ref")")
+            }
         }
-        return AdmittedStep(
-            app: app, job: job, step: plan.allSteps[request.position],
-            ownDirectory: Plan.releaseDirectory(root: app.root, job: job.id, commit: job.commit))
+        return Plan(
+            app: app, job: job, environment: configuration.environment, previous: request.previous, home: home,
+            target: request.target.map { target(of: $0, in: app) }, goBack: request.goBack.map { target(of: $0, in: app) })
+    }
+
+    private func step(_ stage: PlannedStep.Stage, _ position: Int, of plan: Plan, _ app: App) throws(Refusal) -> PlannedStep {
+        guard plan.allSteps.indices.contains(position), plan.allSteps[position].stage == stage else {
+            throw Refusal("\(app.name) has no step \(position) that is a \(stage.rawValue)")
+        }
+        return plan.allSteps[position]
+    }
+
+    /// The step that makes the release of the job itself.
+    private func own(_ job: Job, _ app: App) -> PlannedStep {
+        let path = Plan.releaseDirectory(root: app.root, job: job.id, commit: job.commit)
+        return PlannedStep(
+            name: "clean", stage: .checkout, work: .checkout,
+            release: ReleaseTarget(release: job.id, commit: job.commit, path: path, ref: job.ref))
+    }
+
+    /// Whether pushes to the ref are the app's.
+    private static func isDeployed(_ ref: RefName, by app: App) -> Bool {
+        (ref.kind == .branch ? app.branches : app.tags).admit(ref.shortName)
     }
 
     private func checkUser(of app: App) throws(Refusal) {

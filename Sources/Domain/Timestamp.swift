@@ -1,7 +1,7 @@
 import FoundationEssentials
 
 /// A moment, in whole milliseconds since 1970-01-01T00:00:00Z, which is also how the ledger stores it.
-package struct Timestamp: Sendable, Hashable, Comparable {
+package struct Timestamp: Sendable, Hashable, Comparable, Codable {
     package let milliseconds: Int64
 
     package init(milliseconds: Int64) {

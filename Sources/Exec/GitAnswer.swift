@@ -27,6 +27,9 @@ struct GitAnswer: Sendable, Equatable {
     /// The first that fits counts. The signs are git's, curl's and OpenSSH's own words in the C locale.
     private static let rules: [Rule] = [
         Rule(signs: ["No space left on device", "Disk quota exceeded"], trouble: .final) { _, _, _ in noSpace },
+        Rule(signs: ["fsck error in"], trouble: .final) { _, host, said in
+            "what \(host) sent is malformed, and git refuses it (git-fsck(1)): \(said)"
+        },
         Rule(signs: ["couldn't find remote ref"], trouble: .missing) { _, host, _ in "\(host) does not have the ref" },
         Rule(
             signs: ["could not read Username", "Authentication failed", "returned error: 401", "could not read Password"], trouble: .final
@@ -70,5 +73,6 @@ struct GitAnswer: Sendable, Equatable {
 
     private static let emptyPhrases = [
         "Could not read from remote repository", "Please make sure you have the correct access rights", "and the repository exists.",
+        "index-pack failed", "fsck error in packed object", "unpack-objects failed",
     ]
 }

@@ -82,9 +82,23 @@ package struct GitCommand: Sendable {
         GitCommand(account: account, cloneURL: cloneURL, environment: environment, sshKey: sshKey)
     }
 
-    /// Prints what a file of git's own form holds: `key`, a newline, `value`, NUL.
-    package func settings(in file: String) -> Command {
-        git(["config", "--file", file, "--null", "--list"])
+    /// Prints what a file of git's own form holds in a commit: `key`, a newline, `value`, NUL. Fails where it has none.
+    package func settings(in file: String, of commit: String, mirror: String) -> Command {
+        git(["--git-dir=" + mirror, "config", "--blob", "\(commit):\(file)", "--null", "--list"])
+    }
+
+    /// Prints how many bytes the files of a commit have together, and how many files it has; it counts no further than to one more than
+    /// `atMost`.
+    package func size(of commit: String, atMost: Int, mirror: String) -> Command {
+        let add = "awk '{ bytes += $1 } END { printf \"%.0f %.0f\\n\", bytes, NR }'"
+        let script = "\"$0\" \"$@\" | head -n \(atMost + 1) | \(add)"
+        let list = ["ls-tree", "-r", "--full-tree", "--format=%(objectsize)", commit]
+        return Command("/bin/sh", ["-c", script, Self.executable, "--git-dir=" + mirror] + list, environment: fixedEnvironment)
+    }
+
+    /// Makes one pack of the small ones, until each is at least twice as large as the next; what nothing reaches stays, too.
+    package func gather(mirror: String) -> Command {
+        git(["--git-dir=" + mirror, "repack", "--quiet", "--geometric=2", "-d"])
     }
 
     /// Fetches all branches and tags; of a submodule nobody knows which of them holds its commit.
@@ -104,13 +118,25 @@ package struct GitCommand: Sendable {
         ])
     }
 
-    /// Brings the commit's large files into the mirror, then into the tree in the place of their pointers.
-    package func largeFiles(_ commit: String, tree: String, index: String, mirror: String, umask: UInt16) -> [Command] {
+    /// Brings the commit's large files into the mirror.
+    ///
+    /// - Parameter stores: what the repository says of where they are; a mirror has no files that git-lfs could read it from.
+    package func fetchLargeFiles(_ commit: String, stores: [(key: String, value: String)], mirror: String) -> Command {
+        let settings = stores.filter { Self.keysOfStores.contains($0.key) }.flatMap { ["-c", "\($0.key)=\($0.value)"] }
+        var command = git(settings + ["lfs", "fetch", "origin", commit])
+        command.environment["GIT_DIR"] = mirror
+        command.directory = mirror
+        return command
+    }
+
+    private static let keysOfStores = ["lfs.url", "remote.origin.lfsurl"]
+
+    /// Writes the commit's large files into the tree in the place of their pointers.
+    package func writeLargeFiles(tree: String, index: String, mirror: String, umask: UInt16) -> Command {
         var environment = fixedEnvironment
         environment["GIT_DIR"] = mirror
         environment["GIT_WORK_TREE"] = tree
         environment["GIT_INDEX_FILE"] = index
-        let fetch = StepOrder.withUmask(umask, Self.executable, ["lfs", "fetch", "origin", commit], environment, directory: tree)
         // `git lfs checkout` wants a HEAD, which a mirror has none of; so git writes those files anew, with the filter on, after they are
         // gone: what looks as the index has it git leaves alone.
         let filter = [
@@ -120,9 +146,7 @@ package struct GitCommand: Sendable {
             filter.sorted { $0.key < $1.key }.flatMap { ["-c", "\($0.key)=\($0.value)"] } + ["checkout-index", "--force", "-z", "--stdin"]
         let list = "\"$0\" ls-files -z -- ':(attr:filter=lfs)'"
         let script = "\(list) | xargs -0 -r rm -f --; \(list) | \"$0\" \"$@\""
-        let write = StepOrder.withUmask(
-            umask, "/bin/sh", ["-c", script, Self.executable] + words, environment, directory: tree)
-        return [fetch, write]
+        return StepOrder.withUmask(umask, "/bin/sh", ["-c", script, Self.executable] + words, environment, directory: tree)
     }
 
     /// Prints the object each name stands for, a line each, up to the first that is not in the mirror; then it fails. The names are
@@ -189,6 +213,9 @@ package struct GitCommand: Sendable {
             ("gc.auto", "0"), ("maintenance.auto", "false"), ("advice.detachedHead", "false"),
             // A redirect would lead to a server the configuration does not name.
             ("http.followRedirects", "false"),
+            // What comes from outside is looked at before it is kept (git-fsck(1)); old histories have these, and they do no harm.
+            ("transfer.fsckObjects", "true"), ("fetch.fsck.zeroPaddedFilemode", "ignore"), ("fetch.fsck.badTimezone", "ignore"),
+            ("fetch.fsck.missingSpaceBeforeDate", "ignore"), ("fetch.fsck.missingEmail", "ignore"),
             // A transfer that stands still for a minute is given up.
             ("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", "60"),
         ]

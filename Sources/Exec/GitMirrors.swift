@@ -1,4 +1,4 @@
-import Domain
+package import Domain
 import Glibc
 import Synchronization
 
@@ -21,9 +21,63 @@ package struct GitMirrors: Sendable {
         let mirror = path(of: order.app)
         let git = try command(for: order)
         return try await turns.take(mirror) {
+            let lock = try await MirrorLock(mirror)
+            defer { lock.release() }
+            removeLocksOfTheDead(in: mirror)
             try await initialise(mirror, git, log)
-            return try await fetch(ref, order, git, mirror, log)
+            let outcome = try await fetch(ref, order, git, mirror, log)
+            guard case .fetched(let fetched) = outcome else { return outcome }
+            // Of no other commit is a release made; see OrderRules.
+            if let commit = fetched.commit, commit == fetched.head || order.job.cause == .manual {
+                try await bringWhatBelongs(to: commit, order, git, mirror, log)
+            }
+            try note(fetched, for: order, in: mirror)
+            try await gather(mirror, git)
+            return outcome
         }
+    }
+
+    /// Every fetch leaves a pack, and git looks through all of them: when there are many, the small ones become one. Nothing is lost by it.
+    private func gather(_ mirror: String, _ git: GitCommand) async throws {
+        guard FileSystem.names(in: mirror + "/objects/pack").count(where: { $0.hasSuffix(".pack") }) > Self.packsLimit else { return }
+        // One that fails is tried after the next fetch.
+        _ = try await GitRun.run(git.gather(mirror: mirror), log: nil)
+    }
+
+    private static let packsLimit = 50
+
+    /// Submodules and large files, where they are wanted.
+    private func bringWhatBelongs(
+        to commit: CommitID, _ order: StepOrder, _ git: GitCommand, _ mirror: String, _ log: StepLog
+    ) async throws {
+        if order.app.releases.hasSubmodules {
+            try await GitModules(mirrors: self, order: order, log: log).fetch(commit.hex)
+        }
+        if order.app.releases.hasLargeFiles { try await LargeFiles(mirrors: self, order: order, log: log).fetch(commit, git, mirror) }
+    }
+
+    // MARK: What was fetched for whom
+
+    /// How many jobs back somebody may ask for.
+    private static let jobsKnown: Int64 = 1000
+
+    /// Notes which commits the job's ref was found to hold: whoever writes the release may not believe who asks for it.
+    private func note(_ fetched: OrderRules.Fetched, for order: StepOrder, in mirror: String) throws {
+        let named = order.job.cause == .manual && fetched.refHoldsCommit ? fetched.commit : nil
+        let commits = [fetched.head, named].compactMap(\.self)
+        let directory = mirror + "/held"
+        try FileSystem.makeDirectory(directory, mode: 0o755)
+        for name in FileSystem.names(in: directory) where (Int64(name) ?? 0) + Self.jobsKnown < order.job.id {
+            unlink(directory + "/" + name)
+        }
+        try FileSystem.writeFile(commits.map { $0.hex + "\n" }.joined(), named: String(order.job.id), in: directory, mode: 0o644)
+    }
+
+    /// Whether the commit is one that the job's ref was found to hold when it was fetched for it.
+    func hasFetched(_ commit: CommitID, for order: StepOrder) -> Bool {
+        let note = "\(path(of: order.app))/held/\(order.job.id)"
+        guard let file = try? SmallFile.read(note, limit: 4096) else { return false }  // never fetched
+        return String(decoding: file.bytes, as: UTF8.self).split(separator: "\n").contains { $0 == commit.hex }
     }
 
     func initialise(_ mirror: String, _ git: GitCommand, _ log: StepLog) async throws {
@@ -161,11 +215,11 @@ package struct GitMirrors: Sendable {
             sshKey: try account.ssh.map { try keyPath($0.key, owner: app.keyOwner(account)) }, marks: marks)
     }
 
-    /// Removes what a git that was killed left locked. Only at start, while no git of this daemon runs.
-    package func removeStaleLocks() {
-        let mirrors = state.path + "/mirrors"
-        for mirror in FileSystem.names(in: mirrors) {
-            for directory in ["\(mirrors)/\(mirror)", "\(mirrors)/\(mirror)/refs/bittern/ref"] {
+    /// Removes what a git that was killed left locked; no other one works on the mirror now.
+    private func removeLocksOfTheDead(in mirror: String) {
+        let modules = FileSystem.names(in: mirror + "/modules").map { "\(mirror)/modules/\($0)" }
+        for repository in [mirror] + modules {
+            for directory in [repository, repository + "/refs/bittern/ref"] {
                 for name in FileSystem.names(in: directory) where name.hasSuffix(".lock") { unlink(directory + "/" + name) }
             }
         }
@@ -189,14 +243,14 @@ package struct GitMirrors: Sendable {
     }
 
     /// Readable, and another one as soon as the address is another.
-    func path(of app: App) -> String {
+    package func path(of app: App) -> String {
         let name = app.repository.folded.split(separator: "/").joined(separator: "-")
         return "\(state.path)/mirrors/\(name)-\(Self.digest(app.cloneURL).prefix(12)).git"
     }
 
-    /// The mirror of a submodule.
-    func path(ofAddress url: String) -> String {
-        "\(state.path)/mirrors/module-\(Self.digest(url).prefix(24)).git"
+    /// The mirror of a submodule, inside the one of its repository: whoever may see that may see this.
+    func path(ofModule url: String, in mirror: String) -> String {
+        "\(mirror)/modules/\(Self.digest(url).prefix(24)).git"
     }
 
     /// One at a time works on what lies under a name.
@@ -218,6 +272,30 @@ package struct GitMirrors: Sendable {
         let authority = cloneURL[scheme.upperBound...].prefix { $0 != "/" }
         return String(authority.split(separator: "@").last ?? authority)
     }
+}
+
+/// Has a mirror for one git at a time that writes, also where several processes work on it.
+private struct MirrorLock {
+    private let descriptor: Int32
+
+    /// Waits its turn.
+    init(_ mirror: String) async throws {
+        let path = mirror + ".lock"
+        descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw ExecError.file("cannot open \(path)") }
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            let cause = errno
+            do {
+                guard cause == EWOULDBLOCK || cause == EINTR else { throw ExecError.file("cannot lock \(path)", cause) }
+                try await Task.sleep(for: .milliseconds(50))
+            } catch {
+                close(descriptor)
+                throw error
+            }
+        }
+    }
+
+    func release() { close(descriptor) }
 }
 
 /// One run of git, or of another program of which little is asked, with what it wrote.

@@ -6,13 +6,23 @@ import Glibc
 /// Only https and ssh are spoken, and the account's credentials go to the account's host alone; a relative address is taken from the
 /// repository's own (gitmodules(5)).
 struct GitModules: Sendable {
-    /// A repository that may have submodules, as it lies in the release.
-    struct Place: Sendable {
+    /// A repository that may have submodules.
+    private struct Place: Sendable {
+        var url: String
+        var commit: String
+        var mirror: String
+        /// In the release; empty for its top.
+        var path = ""
+        var depth = 0
+    }
+
+    /// One submodule of a ``Place``.
+    private struct Link: Sendable {
+        let entry: Entry
         let url: String
-        let commit: String
         let mirror: String
-        let tree: String
-        let depth: Int
+        /// In the release.
+        let path: String
     }
 
     private static let depthLimit = 10
@@ -21,47 +31,64 @@ struct GitModules: Sendable {
     let order: StepOrder
     let log: StepLog
 
+    private var top: String { mirrors.path(of: order.app) }
+
+    /// Brings those of the commit, and those within them, into the mirror. Whoever calls has the mirror for itself.
+    func fetch(_ commit: String) async throws {
+        try await walk(Place(url: order.app.cloneURL, commit: commit, mirror: top)) { link in
+            log.append(line: "submodule \(link.path) at \(link.entry.object) from \(link.url)")
+            let git = try command(for: link.url)
+            try FileSystem.makeDirectory(top + "/modules", mode: 0o755)
+            try await mirrors.initialise(link.mirror, git, log)
+            try await fetch(link.entry, git, link.mirror)
+        }
+    }
+
+    /// Writes them into the release.
+    ///
+    /// - Parameter index: of git, used for one after the other.
     /// - Returns: the symbolic links of all of them, as paths in the release.
-    func checkout(_ place: Place) async throws -> [String] {
-        let file = place.tree + "/.gitmodules"
-        guard FileSystem.kind(of: file) == .file else { return [] }
-        guard place.depth < Self.depthLimit else { throw ExecError(.git, "submodules lie more than \(Self.depthLimit) deep in each other") }
-        let git = try mirrors.command(for: order)
-        let settings = Self.settings(try await GitRun.run(git.settings(in: file), log: nil, limit: 1 << 20).text)
+    func checkout(index: String) async throws -> [String] {
         var links: [String] = []
-        for link in try await Self.entries(git.entries(of: place.commit, mode: "160000", mirror: place.mirror)) {
-            try Task.checkCancellation()
-            guard let written = Self.address(ofPath: link.path, settings) else {
-                throw ExecError(.git, "the submodule \(SafeText.shown(link.path, limit: 200)) has no address in .gitmodules")
+        let git = try mirrors.command(for: order)
+        try await walk(Place(url: order.app.cloneURL, commit: order.job.commit.hex, mirror: top)) { link in
+            let tree = order.release.path + "/" + link.path
+            // git made an empty directory for it; anything else is somebody's trick.
+            guard FileSystem.isDirectory(tree) else {
+                throw ExecError(.git, "the submodule \(SafeText.shown(link.path, limit: 200)) has no place in the release")
             }
-            links += try await checkout(link, from: try Self.address(written, seenFrom: place.url, of: link.path), in: place)
+            unlink(index)
+            let run = try await GitRun.run(
+                git.checkout(link.entry.object, tree: tree, index: index, mirror: link.mirror, umask: order.app.umask), log: log)
+            guard run.outcome == .succeeded else { throw failure(of: link.entry, run) }
+            links += try await Self.entries(git.entries(of: link.entry.object, mode: "120000", mirror: link.mirror))
+                .map { link.path + "/" + $0.path }
         }
         return links
     }
 
-    private func checkout(_ link: Entry, from url: String, in place: Place) async throws -> [String] {
-        // One for each credential: what one account may see is not another's.
-        let mirror = mirrors.path(ofAddress: url + " " + order.keyOwner)
-        let tree = place.tree + "/" + link.path
-        // git made an empty directory for it; anything else is somebody's trick.
-        guard FileSystem.isDirectory(tree), CommitID(link.object) != nil else {
-            throw ExecError(.git, "the submodule \(SafeText.shown(link.path, limit: 200)) has no place in the release")
+    /// Visits the submodules of a commit, each before those within it.
+    private func walk(_ place: Place, _ visit: (Link) async throws -> Void) async throws {
+        let git = try mirrors.command(for: order)
+        let file = try await GitRun.run(git.settings(in: ".gitmodules", of: place.commit, mirror: place.mirror), log: nil, limit: 1 << 20)
+        guard file.outcome == .succeeded else { return }  // the commit has no such file
+        let settings = Self.settings(file.text)
+        for entry in try await Self.entries(git.entries(of: place.commit, mode: "160000", mirror: place.mirror)) {
+            try Task.checkCancellation()
+            guard place.depth < Self.depthLimit else {
+                throw ExecError(.git, "submodules lie more than \(Self.depthLimit) deep in each other")
+            }
+            guard CommitID(entry.object) != nil, let written = Self.address(ofPath: entry.path, settings) else {
+                throw ExecError(.git, "the submodule \(SafeText.shown(entry.path, limit: 200)) has no address in .gitmodules")
+            }
+            let url = try Self.address(written, seenFrom: place.url, of: entry.path)
+            // One for each credential: what one account may see is not another's.
+            let mirror = mirrors.path(ofModule: url + " " + order.keyOwner, in: top)
+            let path = place.path.isEmpty ? entry.path : place.path + "/" + entry.path
+            try await visit(Link(entry: entry, url: url, mirror: mirror, path: path))
+            let inner = Place(url: url, commit: entry.object, mirror: mirror, path: path, depth: place.depth + 1)
+            try await walk(inner, visit)
         }
-        log.append(line: "submodule \(link.path) at \(link.object) from \(url)")
-        let git = try command(for: url)
-        try await mirrors.taking(mirror) {
-            try await mirrors.initialise(mirror, git, log)
-            try await fetch(link, git, mirror)
-        }
-        let index = "\(mirror)/index-\(order.job.id)"
-        unlink(index)
-        defer { unlink(index) }
-        let run = try await GitRun.run(
-            git.checkout(link.object, tree: tree, index: index, mirror: mirror, umask: order.app.umask), log: log)
-        guard run.outcome == .succeeded else { throw failure(of: link, run) }
-        let own = try await Self.entries(git.entries(of: link.object, mode: "120000", mirror: mirror)).map { tree + "/" + $0.path }
-        let inner = try await checkout(Place(url: url, commit: link.object, mirror: mirror, tree: tree, depth: place.depth + 1))
-        return own.map { String($0.dropFirst(order.release.path.count + 1)) } + inner
     }
 
     private func fetch(_ link: Entry, _ git: GitCommand, _ mirror: String) async throws {

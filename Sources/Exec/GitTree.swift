@@ -1,7 +1,8 @@
 import Domain
 import Glibc
 
-/// How a commit's files come into a release: from a spare tree where there is one, with submodules and large files where they are wanted.
+/// How a commit's files come into a release: from a spare tree where there is one, with submodules and large files where they are wanted. All of it
+/// lies in the mirror; nobody is asked for anything here.
 struct GitTree: Sendable {
     let mirrors: GitMirrors
     let order: StepOrder
@@ -10,10 +11,13 @@ struct GitTree: Sendable {
     /// Makes the release directory and writes exactly the job's commit into it.
     func checkout() async throws -> StepOutcome {
         let mirror = mirrors.path(of: order.app)
-        let index = "\(mirror)/index-\(order.job.id)"
+        // One job at a time has the root; what a killed one left is of no use.
+        let index = order.app.root + "/.index"
+        for left in [index, index + ".lock"] { unlink(left) }
         defer { unlink(index) }
         log.append(line: "checkout \(order.job.commit.hex) into \(order.release.path)")
         if try SpareTree(order).take(index: index, into: order.release) {
+            try await checkSize(mirror, isWholeNeeded: false)
             var isWhole = try await fits(index: index, mirror)
             if isWhole { isWhole = try await write(into: order.release.path, index: index, mirror).outcome == .succeeded }
             if Task.isCancelled { return .stopped }
@@ -21,6 +25,7 @@ struct GitTree: Sendable {
             log.append(line: "the prepared tree was of no use; writing all files")
             unlink(index)
         }
+        try await checkSize(mirror)
         try order.release.create(umask: order.app.umask)
         let run = try await write(into: order.release.path, index: index, mirror)
         if Task.isCancelled { return .stopped }
@@ -55,6 +60,30 @@ struct GitTree: Sendable {
             git.checkout(order.job.commit.hex, tree: tree, index: index, mirror: mirror, umask: order.app.umask), log: log)
     }
 
+    /// No release is larger; in bytes.
+    private static let sizeLimit = 64 << 30
+    private static let filesLimit = 2_000_000
+
+    /// Refuses a commit that would fill the disk: a few kilobytes in a repository can stand for any number of files.
+    ///
+    /// - Parameter isWholeNeeded: whether all its files are to be written, or only what differs from a tree that is there.
+    private func checkSize(_ mirror: String, isWholeNeeded: Bool = true) async throws {
+        let git = try mirrors.command(for: order)
+        let run = try await GitRun.run(git.size(of: order.job.commit.hex, atMost: Self.filesLimit, mirror: mirror), log: nil)
+        try Task.checkCancellation()
+        let numbers = run.text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
+        guard run.outcome == .succeeded, numbers.count == 2 else { throw ExecError(.git, "git could not say how large the commit is") }
+        let (bytes, files) = (numbers[0], numbers[1])
+        guard files <= Self.filesLimit, bytes <= Self.sizeLimit else {
+            throw ExecError(
+                .git,
+                "the commit has more than \(Self.filesLimit) files, or more than \(Self.sizeLimit >> 30) GB in them; that is no release")
+        }
+        guard isWholeNeeded, let free = FileSystem.free(at: order.app.root), bytes > free else { return }
+        log.append(line: "the commit's files take \(bytes) bytes, and \(free) are free at \(order.app.root)")
+        throw ExecError(.file, GitAnswer.noSpace)
+    }
+
     private func failure(_ run: GitRun) -> StepOutcome {
         // git does not say why it was "unable to write file".
         if run.text.contains("unable to write"), FileSystem.isFull(order.release.path) { return .failed(reason: GitAnswer.noSpace) }
@@ -65,59 +94,18 @@ struct GitTree: Sendable {
     private func complete(index: String, _ mirror: String) async throws -> StepOutcome {
         let git = try mirrors.command(for: order)
         var links: [String] = []
-        if order.app.releases.hasSubmodules {
-            let modules = GitModules(mirrors: mirrors, order: order, log: log)
-            links = try await modules.checkout(
-                GitModules.Place(url: order.app.cloneURL, commit: order.job.commit.hex, mirror: mirror, tree: order.release.path, depth: 0))
+        if order.app.releases.hasLargeFiles {
+            try await LargeFiles(mirrors: mirrors, order: order, log: log).write(git, index: index, mirror)
         }
-        if order.app.releases.hasLargeFiles, let trouble = try await largeFiles(git, index: index, mirror) { return trouble }
+        if order.app.releases.hasSubmodules {
+            links = try await GitModules(mirrors: mirrors, order: order, log: log).checkout(index: index)
+        }
         if !order.app.releases.allowsExternalLinks, let link = try await externalLink(git, mirror, and: links) {
             return .failed(
                 reason:
                     "the symbolic link \(SafeText.shown(link, limit: 200)) leaves the release; take it out, or write external_links: allow")
         }
         return Task.isCancelled ? .stopped : .succeeded
-    }
-
-    // MARK: Large files
-
-    private func largeFiles(_ git: GitCommand, index: String, _ mirror: String) async throws -> StepOutcome? {
-        guard Self.hasGitLFS else {
-            return .failed(reason: "git-lfs is not installed, and lfs: true needs it; install it with: apt-get install git-lfs")
-        }
-        let stores = try await stores(git)
-        if let address = stores.first(where: { !GitModules.isAllowed($0) }) {
-            return .failed(
-                reason: "the address of large files in .lfsconfig is neither https nor ssh: \(SafeText.shown(address, limit: 200))")
-        }
-        var order = order
-        // Another host is not shown the account's credential, nor its key.
-        let isForeign = stores.contains { GitMirrors.host(of: $0) != GitMirrors.host(of: order.app.cloneURL) }
-        if isForeign { order.account = order.account.showing(Credentials()) }
-        let commands = try mirrors.command(for: order).largeFiles(
-            order.job.commit.hex, tree: order.release.path, index: index, mirror: mirror, umask: order.app.umask)
-        for command in commands {
-            let run = try await GitRun.run(command, log: log)
-            if Task.isCancelled { return .stopped }
-            guard run.outcome == .succeeded else {
-                let last = run.masked(order.secrets).split(separator: "\n").last.map { SafeText.shown(String($0), limit: 200) } ?? ""
-                return .failed(reason: "the large files could not be brought: \(last)")
-            }
-        }
-        return nil
-    }
-
-    /// All that the repository says of where its large files are; none: beside the repository itself.
-    private func stores(_ git: GitCommand) async throws -> [String] {
-        let file = order.release.path + "/.lfsconfig"
-        guard let kind = FileSystem.kind(of: file) else { return [] }
-        guard kind == .file else { throw ExecError(.git, ".lfsconfig is no file in the commit") }
-        let run = try await GitRun.run(git.settings(in: file), log: nil)
-        return GitModules.settings(run.text).filter { $0.key.hasSuffix("url") }.map(\.value)
-    }
-
-    private static var hasGitLFS: Bool {
-        ["/usr/local/bin/git-lfs", "/usr/bin/git-lfs", "/usr/lib/git-core/git-lfs"].contains { (path: String) in access(path, X_OK) == 0 }
     }
 
     // MARK: Links

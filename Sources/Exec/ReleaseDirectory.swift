@@ -14,6 +14,8 @@ package struct ReleaseDirectory: Sendable, Equatable {
 
     /// Makes the directory empty and new; what an interrupted start left of it goes first.
     package func create(umask: UInt16 = 0o022) throws {
+        // The ledger would have known, unless what it knew was lost.
+        guard !isLive else { throw ExecError(.file, "\(path) is live already and stays as it is; deploy once more") }
         try FileSystem.makeDirectory(root + "/releases", mode: 0o755)
         try FileSystem.removeTree(path)
         try FileSystem.makeDirectory(path, mode: 0o755)
@@ -25,6 +27,17 @@ package struct ReleaseDirectory: Sendable, Equatable {
     package func discard() throws {
         guard !isLive else { throw ExecError(.file, "\(path) is live and stays") }
         try FileSystem.removeTree(path)
+    }
+
+    /// Whether a release of this commit lies beside this one, or here.
+    func isSiblingKept(of commit: CommitID) -> Bool {
+        let releases = root + "/releases"
+        return FileSystem.names(in: releases).contains { name in
+            guard name.hasSuffix("-" + commit.short), let file = try? SmallFile.read("\(releases)/\(name)/REVISION", limit: 256) else {
+                return false  // none, or not whole
+            }
+            return String(decoding: file.bytes, as: UTF8.self) == commit.hex + "\n"
+        }
     }
 
     /// Writes the file by which people and tools see what is in the release.

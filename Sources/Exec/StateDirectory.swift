@@ -1,3 +1,4 @@
+import Domain
 import Glibc
 
 /// Where Bittern keeps its own things: `bittern.db`, `logs/`, `mirrors/`, `home/`.
@@ -38,6 +39,31 @@ package struct StateDirectory: Sendable {
     func prepareLog(_ id: StepID, step: String) throws -> String {
         try FileSystem.makeDirectory("\(path)/logs/\(id.job)", mode: 0o700)
         return log(id, step: step)
+    }
+
+    /// Opens the log of a step for appending, for somebody else to write.
+    ///
+    /// - Parameter line: written first, where the step runs again.
+    /// - Returns: a descriptor that is the caller's to close.
+    package func openLog(_ id: StepID, step: String, saying line: String? = nil) throws -> Int32 {
+        let descriptor = try Self.openLog(prepareLog(id, step: step))
+        if let line {
+            let bytes = Array((SafeText.shown(line) + "\n").utf8)
+            // A log that cannot be written fails the step, which says so.
+            _ = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        }
+        return descriptor
+    }
+
+    /// The same of a notice.
+    package func openNoticeLog(job: Int64, name: String) throws -> Int32 {
+        try Self.openLog(prepareNoticeLog(job: job, name: name))
+    }
+
+    private static func openLog(_ path: String) throws -> Int32 {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o640)
+        guard descriptor >= 0 else { throw ExecError.file("cannot write the log \(path)") }
+        return descriptor
     }
 
     func prepareNoticeLog(job: Int64, name: String) throws -> String {

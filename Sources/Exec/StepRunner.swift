@@ -1,20 +1,23 @@
 package import Domain
 
 /// Which step of which start of which job.
-package struct StepID: Sendable, Hashable {
+package struct StepID: Sendable, Hashable, Codable {
     package let job: Int64
     package let start: Int64
     package let position: Int
+    /// A fetch may have to be done again in the same start.
+    package var round: Int64
 
-    package init(job: Int64, start: Int64, position: Int) {
+    package init(job: Int64, start: Int64, position: Int, round: Int64 = 0) {
         self.job = job
         self.start = start
         self.position = position
+        self.round = round
     }
 }
 
 /// Everything a runner needs to perform one step.
-package struct StepOrder: Sendable {
+package struct StepOrder: Sendable, Equatable, Codable {
     package var id: StepID
     package var app: App
     package var account: Account
@@ -26,6 +29,10 @@ package struct StepOrder: Sendable {
     package var environment: [String: String]
     /// The commit that is live as the job starts.
     package var live: CommitID?
+    /// What a rollback puts live.
+    package var target: ReleaseTarget?
+    /// The good release to go back to when this one fails.
+    package var goBack: ReleaseTarget?
     /// The step runs again in the same start, for this reason; its log goes on.
     package var again: String?
 
@@ -45,33 +52,45 @@ package struct StepOrder: Sendable {
     }
 }
 
+/// How a step ended, and what it took.
+package struct StepEnding: Sendable, Equatable {
+    package var outcome: StepOutcome
+    package var usage: StepUsage
+
+    package init(_ outcome: StepOutcome, _ usage: StepUsage = StepUsage()) {
+        self.outcome = outcome
+        self.usage = usage
+    }
+}
+
 /// How a step is run: by a child process of the daemon, or elsewhere. Every call may be repeated, also by a daemon that was
 /// started anew, and means the same step then.
 package protocol StepRunner: Sendable {
+    /// Whether steps go on when the daemon ends; the next one then takes up the jobs of this one where they are.
+    var outlivesDaemon: Bool { get }
+
     /// Begins the step; a step that was begun already is left alone.
     func start(_ order: StepOrder) async
 
-    /// Waits until the step has ended and says how. A step the runner never heard of was lost: `failed`.
-    func wait(for id: StepID) async -> StepOutcome
+    /// Waits until the step has ended and says how. A step the runner never heard of was lost.
+    ///
+    /// - Returns: nil: the runner was told to ``leave()``, and the step goes on.
+    func wait(for id: StepID) async -> StepEnding?
 
     /// Asks the step to end, and makes it end within 10 s; the outcome comes from ``wait(for:)``. A step that is not running
     /// is left alone.
     func stop(_ id: StepID) async
 
+    /// Ends a step that another daemon began and nobody here waits for.
+    ///
+    /// - Returns: how it ended; `lost` when nobody knows.
+    func end(_ id: StepID) async -> StepOutcome
+
+    /// The daemon ends: whoever waits waits no longer, where steps outlive it.
+    func leave() async
+
     /// Does what no job waits for, when the job of the order has ended. What goes wrong is thrown and changes nothing about the job.
     func perform(_ chore: Chore, after order: StepOrder) async throws
-}
-
-/// What is to do around the jobs of an app.
-package enum Chore: Sendable, Equatable {
-    /// Keep what the job left in its caches for the next one.
-    case keepCaches(wentLive: Bool)
-    /// Make a tree from which the next release is made quickly.
-    case prepareTree
-    /// Remove a release directory that the ledger knows.
-    case remove(path: String)
-    /// Run a command that tells others of the job; its output goes to a log of this name.
-    case notify(StepCommand, log: String)
 }
 
 /// Asks a server whether a release works.
@@ -85,6 +104,11 @@ extension StepOrder {
     var release: ReleaseDirectory { ReleaseDirectory(root: app.root, path: step.release.path) }
     var mark: JobMark { JobMark(job: job.id, releaseDirectory: ownDirectory) }
     var keyOwner: String { app.keyOwner(account) }
+
+    /// Whatever must not be seen in this step's output: all the app and its account have, whether or not this step got it.
+    package var secrets: [Secret] {
+        Array(app.secrets.values) + account.hookSecrets + (app.hookSecrets ?? []) + account.gitSecrets
+    }
 }
 
 extension App {

@@ -5,6 +5,7 @@ import Glibc
 package import Logging
 import RunnerAPI
 import Settings
+import Synchronization
 import Systemd
 
 /// `bittern runner`: has root's rights and does as little as can be done with them. It starts the steps that the configuration names as
@@ -33,25 +34,36 @@ package struct RunnerService: Sendable {
         let directories = environment["STATE_DIRECTORY"]?.split(separator: ":").map(String.init) ?? []
         guard let own = directories.first(where: { $0.hasSuffix("/bittern-runner") }),
             let homes = directories.first(where: { $0.hasSuffix("/bittern-homes") }),
+            let fetched = directories.first(where: { $0.hasSuffix("/bittern-fetch") }),
             let program = FileSystem.target(ofLink: "/proc/self/exe")
-        else { throw Unusable(description: "$STATE_DIRECTORY must name bittern-runner and bittern-homes, as bittern-runner.service does") }
+        else {
+            throw Unusable(
+                description: "$STATE_DIRECTORY must name bittern-runner, bittern-homes and bittern-fetch, as bittern-runner.service does")
+        }
         let results = own + "/results"
         try FileSystem.makeDirectory(results, mode: 0o700)
         StepUnits.forgetOldResults(in: results, now: time(nil))
         place = StepUnits.Place(
-            configuration: configuration, state: results, homes: homes,
-            hidden: [own, "/var/lib/bittern", "/run/bittern", "/etc/bittern/credentials"], program: program,
+            configuration: configuration, state: results, homes: homes, fetched: fetched, fetchUser: "bittern-fetch",
+            hidden: [own, "/var/lib/bittern", "/run/bittern", "/etc/bittern/credentials", "/etc/bittern/runner-credentials"],
+            program: program,
             environment: environment, hostName: hostName)
         self.logger = logger
     }
 
-    /// Serves until the process is ended: every connection on a thread of its own, for its calls block.
+    /// Serves until nobody has come and nobody is there for a while: every connection on a thread of its own, for its calls block. Who comes
+    /// later has the service manager start it anew.
     package func run() throws {
         guard let listener = try InheritedSockets.receive().runner.first else {
             throw Unusable(description: "no socket was handed over; systemctl start bittern-runner.socket")
         }
         let places = DispatchSemaphore(value: Self.connections)
+        let open = OpenConnections()
         while true {
+            var waiting = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
+            let ready = poll(&waiting, 1, Self.patience)
+            if ready == 0, open.count.load(ordering: .acquiring) == 0 { return }
+            guard ready > 0 else { continue }
             places.wait()
             let socket = accept(listener, nil, nil)
             guard socket >= 0 else {
@@ -59,8 +71,10 @@ package struct RunnerService: Sendable {
                 guard errno == EINTR || errno == ECONNABORTED else { throw Unusable(description: "accept: \(systemMessage(errno))") }
                 continue
             }
+            open.count.add(1, ordering: .acquiringAndReleasing)
             DispatchQueue(label: "connection").async {
                 serve(RunnerConnection(socket))
+                open.count.subtract(1, ordering: .acquiringAndReleasing)
                 places.signal()
             }
         }
@@ -80,6 +94,8 @@ package struct RunnerService: Sendable {
 
     /// More steps than a daemon runs at once.
     private static let connections = 200
+    /// For how long it stays with nothing to do, in milliseconds.
+    private static let patience: Int32 = 60_000
 
     private func serve(_ connection: RunnerConnection) {
         guard let peer = connection.user, peer == user || peer == 0 else {
@@ -97,7 +113,7 @@ package struct RunnerService: Sendable {
     private func reply(to line: [UInt8], _ descriptor: Int32?, on connection: RunnerConnection) -> RunnerReply {
         do {
             let request = try RunnerRequest(line: line)
-            let name = StepUnits.Name(job: request.job, start: request.start, position: request.position)
+            let name = StepUnits.Name(job: request.job, start: request.start, position: request.position, round: request.round)
             let units = try StepUnits(place)
             switch request.verb {
             case .start(let step): return try units.start(step, name, log: descriptor)
@@ -118,4 +134,9 @@ package struct RunnerService: Sendable {
         logger.warning("refused: \(SafeText.shown(sentence))")
         return .refused(sentence)
     }
+}
+
+/// How many connections are served.
+private final class OpenConnections: Sendable {
+    let count = Atomic(0)
 }

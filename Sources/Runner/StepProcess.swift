@@ -39,8 +39,8 @@ package enum StepProcess {
         let journal = specification.journal.map { fields in
             Lines(output: StepOutput(fields.mapValues { .string($0) }, OutputQueue()))
         }
-        let log = StepLog(
-            descriptor: descriptor, mask: LogMask(secrets: specification.masked), limit: specification.logLimit, journal: journal)
+        let order = specification.order
+        let log = StepLog(descriptor: descriptor, mask: LogMask(secrets: order.secrets), limit: order.app.logLimit, journal: journal)
         let systemctl = Systemctl.current(environment: [:])
         let supervision = Task { await specification.perform(log: log, probe: NoProbe(), systemctl: systemctl) }
         let stop = DispatchSource.makeSignalSource(signal: SIGTERM)
@@ -48,9 +48,18 @@ package enum StepProcess {
         stop.setEventHandler { @Sendable in supervision.cancel() }
         stop.resume()
         defer { stop.cancel() }
-        let outcome = await supervision.value
+        var outcome = await supervision.value
         log.close()
-        return StepResult(outcome)
+        if case .fetched(var fetched) = outcome {
+            let changed = fetched.facts?.changed
+            // One of thousands is enough to say.
+            fetched.facts?.changed = changed.map(FilterRules(order.app.filters).decisive)
+            outcome = .fetched(fetched)
+        }
+        var result = StepResult(outcome)
+        let usage = ControlGroup.ownUsage()
+        (result.cpu_ms, result.memory) = (usage.processorTime?.wholeMilliseconds, usage.memory)
+        return result
     }
 
     private static func tell(_ result: StepResult, to descriptor: Int32) {
@@ -62,7 +71,7 @@ package enum StepProcess {
 
     private static func status(of result: StepResult) -> Int32 {
         switch result.end {
-        case .succeeded: 0
+        case .succeeded, .fetched: 0
         case .exited: result.number ?? 125
         case .signalled: 128 + (result.number ?? 0)
         case .stopped: 128 + SIGTERM

@@ -19,6 +19,9 @@ struct StepUnits {
         var state: String
         /// The apps' home directories.
         var homes: String
+        /// Holds the mirrors, and whose they are.
+        var fetched: String
+        var fetchUser: String
         /// What no step may see: the daemon's state above all.
         var hidden: [String]
         /// This program.
@@ -45,30 +48,17 @@ struct StepUnits {
     func start(_ request: StepRequest, _ name: Name, log: Int32?) throws -> RunnerReply {
         guard try bus.state(of: name.unit) == nil, result(of: name) == nil else { return .running }
         let (configuration, admitted) = try admit(request)
-        let work = try admitted.work()
-        guard let log, Self.isLog(log) else { throw Refusal(sentence: "the request came without a log that can be appended to") }
-        let owner = try StepUser(admitted.app)
-        let home = "\(place.homes)/\(admitted.app.name)"
-        try owner.makeHome(home)
-        let specification = try admitted.specification(work).sealed()
+        let log = try Self.log(log, for: admitted)
+        defer { if admitted.isSilent { close(log) } }
+        let role = try role(of: admitted)
+        let specification = try admitted.specification(role, in: place).sealed()
         defer { close(specification) }
         let results = open(name.line(in: place.state), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o600)
         // Begun by another connection a moment ago; or by a runner that died before the unit was there, and then the step is lost.
         if results < 0, errno == EEXIST { return .running }
         guard results >= 0 else { throw Refusal(sentence: "the result cannot be written to \(place.state): \(systemMessage(errno))") }
         defer { close(results) }
-        var unit = TransientUnit(
-            name: name.unit, description: "Bittern: \(admitted.step.name) of job \(request.job) of \(admitted.app.name)",
-            program: [place.program, "step"], user: work.needsRoot ? "root" : owner.name, directory: "/", slice: "bittern-build.slice",
-            descriptors: [specification, log, results])
-        let limits = admitted.app.unit
-        (unit.memory, unit.processor, unit.tasks) = (limits.memory, limits.processor, limits.tasks)
-        // The supervisor knows its limits and says which was reached; the manager's is for one that does not come to it.
-        unit.runtime = (admitted.step.timeout ?? admitted.app.timeout) + .seconds(30)
-        unit.writable = [admitted.app.root, home]
-        let others = configuration.apps.filter { $0.name != admitted.app.name }
-        unit.inaccessible = place.hidden + others.flatMap { [$0.root, "\(place.homes)/\($0.name)"] }
-        unit.hasNetwork = admitted.hasNetwork
+        let unit = unit(name, admitted, role, among: configuration, descriptors: [specification, log, results])
         do {
             try bus.start(unit)
         } catch {
@@ -78,6 +68,59 @@ struct StepUnits {
         }
         return .running
     }
+
+    // MARK: Units
+
+    private func role(of admitted: AdmittedStep) throws -> StepRole {
+        switch admitted.step.work {
+        case .fetch:
+            let user = try StepUser(place.fetchUser, allowsRoot: false, whose: "to fetch with")
+            for name in ["mirrors", "keys"] { try user.makeDirectory("\(place.fetched)/\(name)") }
+            return StepRole(user: user.name, kind: .fetch)
+        case .units where admitted.chore == nil:
+            // Only the service manager's own units are restarted as root; whatever touches the app's root is the app's.
+            return StepRole(user: "root", kind: .manager)
+        case .checkout, .activate, .command, .units, .health:
+            let user = try StepUser(
+                admitted.app.unit.user ?? "", allowsRoot: admitted.app.unit.allowsRoot, whose: "for the steps of \(admitted.app.name)")
+            try user.makeDirectory(admitted.home)
+            return StepRole(user: user.name, kind: .app)
+        }
+    }
+
+    private func unit(
+        _ name: Name, _ admitted: AdmittedStep, _ role: StepRole, among configuration: Configuration, descriptors: [CInt]
+    ) -> TransientUnit {
+        let app = admitted.app
+        var unit = TransientUnit(
+            name: name.unit, description: "Bittern: \(admitted.step.name) of job \(admitted.job.id) of \(app.name)",
+            program: [place.program, "step"], user: role.user, directory: "/", slice: "bittern-build.slice", descriptors: descriptors)
+        (unit.memory, unit.processor, unit.tasks) = (app.unit.memory, app.unit.processor, app.unit.tasks)
+        // The supervisor knows its limits and says which was reached; the manager's is for one that does not come to it.
+        unit.runtime = (admitted.step.timeout ?? app.timeout) + .seconds(30)
+        unit.hasNetwork = admitted.hasNetwork
+        let own = role.kind == .app ? app.name : nil
+        let others = configuration.apps.filter { $0.name != own }.flatMap { [$0.root, "\(place.homes)/\($0.name)"] }
+        // An app in the root of another one is none of the others.
+        unit.inaccessible = place.hidden + others.filter { $0 != app.root || own == nil }
+        switch role.kind {
+        case .fetch:
+            unit.writable = [place.fetched]
+            unit.fileSize = Self.largestPack
+        case .manager:
+            unit.inaccessible.append(place.fetched)
+        case .app:
+            unit.writable = [app.root, admitted.home]
+            unit.emptied = [place.fetched]
+            unit.bound = [GitMirrors(state: StateDirectory(path: place.fetched)).path(of: app)]
+        }
+        return unit
+    }
+
+    /// In bytes: nobody deploys what takes more to fetch.
+    private static let largestPack = 32 << 30
+
+    // MARK: Waiting
 
     /// - Parameter isWanted: whether somebody still waits.
     func wait(for name: Name, while isWanted: () -> Bool) throws -> RunnerReply {
@@ -111,8 +154,9 @@ struct StepUnits {
         let job: Int64
         let start: Int64
         let position: Int
+        let round: Int64
 
-        private var text: String { "\(job)-\(start)-\(position)" }
+        private var text: String { "\(job)-\(start)-\(position)" + (round > 0 ? "-\(round)" : "") }
         var unit: String { "bittern-\(text).service" }
         /// With how it ended, as the runner found it.
         var file: String { "\(text).ended" }
@@ -143,14 +187,23 @@ struct StepUnits {
 
     /// What the manager knows counts for more than what the supervisor said, which may have been killed before it said anything.
     static func result(of state: UnitState, told: StepResult?) -> StepResult {
-        switch (state.result, told) {
-        case ("oom-kill", _): StepResult(.failed(reason: "killed by the memory limit"))
-        // Stopped by the manager, which nobody had asked for that.
-        case ("timeout", let told) where told == nil || told?.end == .stopped:
-            StepResult(.failed(reason: "it ran longer than it may, and was ended"))
-        case (_, let told?): told
-        case (_, nil): StepResult(state.code == CLD_EXITED ? .exited(status: state.status) : .signalled(state.status))
-        }
+        var result =
+            switch (state.result, told) {
+            case ("oom-kill", _): StepResult(.failed(reason: outOfMemory(state.memoryLimit)))
+            // Stopped by the manager, which nobody had asked for that.
+            case ("timeout", let told) where told == nil || told?.end == .stopped:
+                StepResult(.failed(reason: "it ran longer than it may, and was ended"))
+            case (_, let told?): told
+            case (_, nil): StepResult(state.code == CLD_EXITED ? .exited(status: state.status) : .signalled(state.status))
+            }
+        result.cpu_ms = told?.cpu_ms ?? state.processorTime.map { Int64($0 / 1_000_000) }
+        result.memory = told?.memory
+        return result
+    }
+
+    private static func outOfMemory(_ limit: UInt64?) -> String {
+        guard let limit else { return "killed because the machine had no memory left" }
+        return "killed by the memory limit of \(SizeText.text(of: Int(clamping: limit)))"
     }
 
     // MARK: Admission
@@ -175,72 +228,108 @@ struct StepUnits {
         }
     }
 
-    /// The daemon opened it and can write nothing more by it than it can already; but it shall be a file, and grow.
-    private static func isLog(_ descriptor: Int32) -> Bool {
+    /// The file that the output goes to: the one that came with the request, or none for what says nothing, and then it is the caller's to
+    /// close. The daemon opened it and can write nothing more by it than it can already; but it shall be a file, and grow.
+    private static func log(_ descriptor: Int32?, for admitted: AdmittedStep) throws -> Int32 {
+        if admitted.isSilent {
+            let null = open("/dev/null", O_WRONLY | O_APPEND | O_CLOEXEC)
+            guard null >= 0 else { throw Refusal(sentence: "/dev/null cannot be opened: \(systemMessage(errno))") }
+            return null
+        }
         var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }
-        let flags = fcntl(descriptor, F_GETFL)
-        return flags >= 0 && flags & O_APPEND != 0 && flags & O_ACCMODE == O_WRONLY
+        guard let descriptor, fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+            case let flags = fcntl(descriptor, F_GETFL),
+            flags >= 0, flags & O_APPEND != 0, flags & O_ACCMODE == O_WRONLY
+        else { throw Refusal(sentence: "the request came without a log that can be appended to") }
+        return descriptor
     }
 }
 
-/// The user of an app's steps, as the user database has it.
+/// Who does a step, and what that one may see.
+private struct StepRole {
+    enum Kind {
+        /// Owns the mirrors, and has the forge's credentials and the network.
+        case fetch
+        /// Has the app's root and home.
+        case app
+        /// Speaks to the service manager.
+        case manager
+    }
+
+    let user: String
+    let kind: Kind
+}
+
+/// A user, as the user database has it.
 private struct StepUser {
     let name: String
     private let user: uid_t
     private let group: gid_t
 
-    init(_ app: App) throws {
-        let name = app.unit.user ?? ""
+    /// - Parameter whose: what the user is wanted for.
+    init(_ name: String, allowsRoot: Bool, whose: String) throws {
         var entry = passwd()
         var found: UnsafeMutablePointer<passwd>?
         var buffer = [CChar](repeating: 0, count: 16384)
         // Several connections ask at once, and getpwnam(3) would give one what another asked for.
         getpwnam_r(name, &entry, &buffer, buffer.count, &found)
-        guard found != nil else { throw StepUnits.Refusal(sentence: "there is no user \(name) for the steps of \(app.name)") }
-        guard entry.pw_uid != 0 || app.unit.allowsRoot else {
-            throw StepUnits.Refusal(sentence: "the user of \(app.name) has the rights of root, and `allow_root` is not set")
+        guard found != nil else { throw StepUnits.Refusal(sentence: "there is no user \(name) \(whose)") }
+        guard entry.pw_uid != 0 || allowsRoot else {
+            throw StepUnits.Refusal(sentence: "the user \(name) \(whose) has the rights of root, and `allow_root` is not set")
         }
         (self.name, user, group) = (name, entry.pw_uid, entry.pw_gid)
     }
 
     /// The directory above belongs to root, so nobody can have put anything else in its place.
-    func makeHome(_ path: String) throws {
+    func makeDirectory(_ path: String) throws {
         try FileSystem.makeDirectory(path, mode: 0o700)
         guard lchown(path, user, group) == 0 else { throw StepUnits.Refusal(sentence: "\(path): \(systemMessage(errno))") }
     }
 }
 
-extension StepWork {
-    /// Only the service manager's own units are restarted as root; whatever touches the app's root is the app's.
-    fileprivate var needsRoot: Bool { if case .units = self { true } else { false } }
-}
-
 extension AdmittedStep {
-    fileprivate var hasNetwork: Bool {
-        switch step.work {
-        case .command(let command): command.hasNetwork
-        case .health: true
-        case .fetch, .checkout, .activate, .units: false
+    /// Whether it writes nothing that people read.
+    fileprivate var isSilent: Bool {
+        switch chore {
+        case nil, .notify: false
+        case .keepCaches, .prepareTree, .remove, .clearCaches: true
         }
     }
 
-    fileprivate func work() throws -> StepWork {
-        let mark = JobMark(job: job.id, releaseDirectory: ownDirectory)
-        guard let work = StepWork(step, of: app, mark: mark) else {
-            throw StepUnits.Refusal(sentence: "the runner does not run \(step.stage.rawValue) yet")
+    fileprivate var hasNetwork: Bool {
+        if let chore { if case .notify = chore { return true } else { return false } }
+        return switch step.work {
+        case .command(let command): command.hasNetwork
+        case .fetch, .health: true
+        case .checkout, .activate, .units: false
         }
-        if case .health(let health, _) = work {
+    }
+
+    /// With as much of what is secret as the role needs: the forge's credentials are for the fetch alone, the app's secrets never.
+    fileprivate func specification(_ role: StepRole, in place: StepUnits.Place) throws -> StepSpecification {
+        if chore == nil, case .health(let health, _) = step.work {
             guard case .run = health.question else { throw StepUnits.Refusal(sentence: "the daemon asks addresses itself") }
         }
-        return work
-    }
-
-    fileprivate func specification(_ work: StepWork) -> StepSpecification {
+        var (app, account) = (app, account)
+        account.hookSecrets = []
+        app.hookSecrets = nil
+        // Whose the key is goes into its name.
+        if app.credentials != nil { app.credentials = Credentials() }
+        if role.kind == .fetch {
+            app.secrets = [:]
+            // The file is for the runner alone to read.
+            if let ssh = account.ssh, case .path(let path) = ssh.key {
+                let key = try SmallFile.read(path, limit: 64 << 10).bytes
+                account.ssh?.key = .contents(Secret(key))
+            }
+        } else {
+            account = account.showing(Credentials())
+        }
         var fields = ["app": app.name, "job": String(job.id), "commit": job.commit.hex, "step": step.name]
         fields["ref"] = job.ref?.full
-        return StepSpecification(
-            work: work, in: ReleaseDirectory(root: app.root, path: step.release.path), masked: Array(app.secrets.values),
-            logLimit: app.logLimit, journal: fields)
+        let order = StepOrder(
+            id: StepID(job: job.id, start: 0, position: 0), app: app, account: account, job: job, step: step, ownDirectory: ownDirectory,
+            environment: environment, live: previous)
+        return StepSpecification(order: order, chore: chore, state: place.fetched, home: home, journal: fields)
     }
 }

@@ -18,19 +18,17 @@ package struct RunnerRequest: Sendable, Equatable {
     package var job: Int64
     /// Which start of the job.
     package var start: Int64
-    /// In the plan of the job.
+    /// Of a step, in the plan of the job; chores have numbers behind those.
     package var position: Int
+    /// Tells those from each other that have all of that in common: a fetch that is done once more, the releases that are removed.
+    package var round: Int64
 
-    /// - Parameter start: which start of the job it is.
-    package static func start(_ request: StepRequest, start: Int64) -> RunnerRequest {
-        RunnerRequest(verb: .start(request), job: request.job, start: start, position: request.position)
-    }
-
-    package init(verb: Verb, job: Int64, start: Int64, position: Int) {
+    package init(verb: Verb, job: Int64, start: Int64, position: Int, round: Int64 = 0) {
         self.verb = verb
         self.job = job
         self.start = start
         self.position = position
+        self.round = round
     }
 
     /// In bytes, the line end included. Names and numbers are shorter by far, and the runner reads no further.
@@ -67,18 +65,27 @@ package struct RunnerRequest: Sendable, Equatable {
         var job: Int64
         var start: Int64
         var position: Int
+        var round: Int64?
         var app: String?
         var cause: String?
         var ref: String?
         var commit: String?
         var stage: String?
+        var chore: String?
+        var went_live: Bool?
+        var notice: Int?
+        var event: String?
+        var state: String?
+        var reason: String?
+        /// What a chore is about.
+        var release: Release?
         var configuration: String?
         var previous: String?
         var target: Release?
         var go_back: Release?
 
         init(_ request: RunnerRequest) {
-            (job, start, position) = (request.job, request.start, request.position)
+            (job, start, position, round) = (request.job, request.start, request.position, request.round == 0 ? nil : request.round)
             switch request.verb {
             case .wait: verb = "wait"
             case .stop: verb = "stop"
@@ -86,15 +93,26 @@ package struct RunnerRequest: Sendable, Equatable {
             case .start(let step):
                 verb = "start"
                 (app, cause, ref, commit) = (step.app, step.cause.rawValue, step.ref?.full, step.commit.hex)
-                (stage, configuration) = (step.stage.rawValue, Hexadecimal.text(of: step.configurationHash))
+                configuration = Hexadecimal.text(of: step.configurationHash)
                 (previous, target, go_back) = (step.previous?.hex, step.target.map(Release.init), step.goBack.map(Release.init))
+                switch step.work {
+                case .step(let stage, _): self.stage = stage.rawValue
+                case .chore(.keepCaches(let wentLive)): (chore, went_live) = ("keep-caches", wentLive)
+                case .chore(.prepareTree): chore = "prepare-tree"
+                case .chore(.clearCaches): chore = "cache-clear"
+                case .chore(.remove(let release)): (chore, self.release) = ("remove", Release(release))
+                case .chore(.notify(let notice, let event, let state, let reason, let live)):
+                    (chore, self.notice, self.event, self.state, self.reason) = ("notify", notice, event.rawValue, state.rawValue, reason)
+                    release = live.map(Release.init)
+                }
             }
         }
 
         func request() throws(RunnerLine.Malformed) -> RunnerRequest {
             guard job > 0 else { throw RunnerLine.Malformed("job") }
-            guard start > 0 else { throw RunnerLine.Malformed("start") }
+            guard start >= 0 else { throw RunnerLine.Malformed("start") }
             guard (0...10_000).contains(position) else { throw RunnerLine.Malformed("position") }
+            guard (round ?? 0) >= 0 else { throw RunnerLine.Malformed("round") }
             let verb: Verb
             switch self.verb {
             case "wait": verb = .wait
@@ -103,21 +121,48 @@ package struct RunnerRequest: Sendable, Equatable {
             case "start": verb = .start(try step())
             default: throw RunnerLine.Malformed("verb")
             }
-            return RunnerRequest(verb: verb, job: job, start: start, position: position)
+            return RunnerRequest(verb: verb, job: job, start: start, position: position, round: round ?? 0)
         }
 
         private func step() throws(RunnerLine.Malformed) -> StepRequest {
             guard let app, NameText.isName(app) else { throw RunnerLine.Malformed("app") }
             guard let cause = cause.flatMap(Job.Cause.init) else { throw RunnerLine.Malformed("cause") }
-            guard let stage = stage.flatMap(PlannedStep.Stage.init) else { throw RunnerLine.Malformed("stage") }
             guard let hash = configuration.flatMap({ Hexadecimal.bytes(of: $0) }), hash.count == 32 else {
                 throw RunnerLine.Malformed("configuration")
             }
             return StepRequest(
                 app: app, job: job, cause: cause, ref: try RunnerLine.ref(ref), commit: try RunnerLine.commit(commit, "commit"),
-                stage: stage, position: position, configurationHash: hash,
+                work: try work(), configurationHash: hash,
                 previous: try previous.map { text throws(RunnerLine.Malformed) in try RunnerLine.commit(text, "previous") },
                 target: try target?.value(), goBack: try go_back?.value())
+        }
+
+        private func work() throws(RunnerLine.Malformed) -> StepRequest.Work {
+            guard let chore else {
+                guard let stage = stage.flatMap(PlannedStep.Stage.init) else { throw RunnerLine.Malformed("stage") }
+                return .step(stage, position: position)
+            }
+            guard stage == nil else { throw RunnerLine.Malformed("stage") }
+            switch chore {
+            case "keep-caches":
+                guard let went_live else { throw RunnerLine.Malformed("went_live") }
+                return .chore(.keepCaches(wentLive: went_live))
+            case "prepare-tree": return .chore(.prepareTree)
+            case "cache-clear": return .chore(.clearCaches)
+            case "remove":
+                guard let release else { throw RunnerLine.Malformed("release") }
+                return .chore(.remove(try release.value()))
+            case "notify": return .chore(try notify())
+            default: throw RunnerLine.Malformed("chore")
+            }
+        }
+
+        private func notify() throws(RunnerLine.Malformed) -> StepRequest.Errand {
+            guard let notice, (0...1000).contains(notice) else { throw RunnerLine.Malformed("notice") }
+            guard let event = event.flatMap(NoticeSetting.Event.init) else { throw RunnerLine.Malformed("event") }
+            guard let state = state.flatMap(Job.State.init), state.isEnded else { throw RunnerLine.Malformed("state") }
+            guard let reason, !reason.utf8.contains(0) else { throw RunnerLine.Malformed("reason") }
+            return .notify(position: notice, event, state, reason: reason, live: try release?.value())
         }
     }
 }
@@ -133,8 +178,8 @@ package enum RunnerReply: Sendable, Equatable {
     /// It is not run, and why.
     case refused(String)
 
-    /// In bytes, the line end included.
-    package static let longestLine = 64 << 10
+    /// In bytes, the line end included: what was fetched comes with the message of its commit.
+    package static let longestLine = 1 << 20
 
     package func line() throws -> Data { try RunnerLine.encode(Coded(self)) }
 

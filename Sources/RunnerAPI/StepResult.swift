@@ -4,7 +4,7 @@ package import FoundationEssentials
 /// How a step in a unit ended, as its supervisor, the runner and the daemon tell it to one another: one line of JSON.
 package struct StepResult: Codable, Sendable, Equatable {
     package enum End: String, Codable, Sendable {
-        case succeeded, exited, signalled, stopped, failed
+        case succeeded, exited, signalled, stopped, failed, fetched
         case stepLimit = "step-limit"
         case jobLimit = "job-limit"
         case silence
@@ -15,6 +15,11 @@ package struct StepResult: Codable, Sendable, Equatable {
     package var number: Int32?
     package var limit_ms: Int64?
     package var reason: String?
+    package var fetched: OrderRules.Fetched?
+    /// Processor time; without it, not known. So is the next.
+    package var cpu_ms: Int64?
+    /// Bytes at most at one time.
+    package var memory: Int?
 
     package init(_ outcome: StepOutcome) {
         switch outcome {
@@ -26,8 +31,9 @@ package struct StepResult: Codable, Sendable, Equatable {
         case .exceeded(.step(let limit)): (end, limit_ms) = (.stepLimit, limit.wholeMilliseconds)
         case .exceeded(.job(let limit)): (end, limit_ms) = (.jobLimit, limit.wholeMilliseconds)
         case .exceeded(.silence(let limit)): (end, limit_ms) = (.silence, limit.wholeMilliseconds)
-        // Only a fetch comes to these, and it has a result of its own.
-        case .fetched, .concluded: (end, reason) = (.failed, "a command cannot fetch")
+        case .fetched(let fetched): (end, self.fetched) = (.fetched, fetched)
+        // What these say is decided by the daemon, never by a step.
+        case .concluded, .lost: (end, reason) = (.failed, "a step cannot end so")
         }
     }
 
@@ -42,8 +48,11 @@ package struct StepResult: Codable, Sendable, Equatable {
         case .stepLimit: .exceeded(.step(limit))
         case .jobLimit: .exceeded(.job(limit))
         case .silence: .exceeded(.silence(limit))
+        case .fetched: fetched.map { .fetched($0) } ?? .failed(reason: "nobody said what was fetched")
         }
     }
+
+    package var usage: StepUsage { StepUsage(processorTime: cpu_ms.map { .milliseconds($0) }, memory: memory) }
 
     /// With its line end.
     package func line() throws -> Data { try RunnerLine.encode(self) }

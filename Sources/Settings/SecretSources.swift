@@ -24,9 +24,9 @@ struct SecretSources: Sendable {
         }
     }
 
-    /// `LoadCredential=NAME:…` puts it at NAME, `LoadCredential=cred:DIRECTORY` at cred_NAME.
+    /// `LoadCredential=NAME:…` puts it at NAME, `LoadCredential=cred:DIRECTORY` at cred_NAME; those that only the runner has are at app_NAME.
     private func credential(_ name: String, in directory: String) -> ConfigurationSurroundings.SecretAnswer {
-        for path in ["\(directory)/\(name)", "\(directory)/cred_\(name)"] where access(path, F_OK) == 0 {
+        for path in ["", "app_", "cred_"].map({ "\(directory)/\($0)\(name)" }) where access(path, F_OK) == 0 {
             return file(path, isOwn: true)
         }
         return .problem("there is no credential \(name) in \(directory) (add it to LoadCredential= of the unit, then restart)")

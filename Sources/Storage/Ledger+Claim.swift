@@ -54,6 +54,18 @@ extension Ledger {
         }
     }
 
+    /// A job that was running when a daemon ended, as whoever claimed it had it, and the steps of that start by position.
+    package func unfinished(job: Int64) async throws -> (claimed: ClaimedJob, steps: [StepRecord])? {
+        try await read { database in
+            guard let row = try database.row("SELECT \(Job.columns) FROM jobs WHERE id = ? AND state = 'running'", [job]) else {
+                return nil
+            }
+            let claimed = try Self.claimed(Job(row: row), row, in: database)
+            let steps = try database.rows("SELECT * FROM steps WHERE job = ? AND start = ? ORDER BY position", [job, claimed.start])
+            return (claimed: claimed, steps: try steps.map(StepRecord.init(row:)))
+        }
+    }
+
     private static func claimed(_ job: Job, _ row: Row, in database: Database) throws -> ClaimedJob {
         let target = job.cause == .rollback ? try job.release.flatMap { try release($0, in: database) } : nil
         let own = target?.release ?? job.id

@@ -57,7 +57,7 @@ extension Ledger {
         var job = job
         job.steps = try database.rows(
             """
-            SELECT position, name, state, exit_status, signal, started_at, finished_at, max(start) AS start
+            SELECT position, name, state, exit_status, signal, started_at, finished_at, cpu_ms, memory_peak, max(start) AS start
             FROM steps
             WHERE job = :job AND start >= (SELECT max(start) FROM steps WHERE job = :job AND position = 0)
             GROUP BY position ORDER BY position

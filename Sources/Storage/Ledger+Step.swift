@@ -37,7 +37,8 @@ extension Ledger {
 
     /// The step that ran has ended, and with it all that this means: so no daemon's death comes between.
     package func stepEnded(
-        job: Job, start: Int64, position: Int, outcome: StepOutcome, _ end: StepEnd = StepEnd(), at now: Timestamp
+        job: Job, start: Int64, position: Int, outcome: StepOutcome, usage: StepUsage = StepUsage(), _ end: StepEnd = StepEnd(),
+        at now: Timestamp
     ) async throws {
         try await write { database in
             if let release = end.activated {
@@ -50,10 +51,13 @@ extension Ledger {
             }
             try database.run(
                 """
-                UPDATE steps SET state = ?, exit_status = ?, signal = ?, finished_at = ?
+                UPDATE steps SET state = ?, exit_status = ?, signal = ?, finished_at = ?, cpu_ms = ?, memory_peak = ?
                 WHERE job = ? AND start = ? AND position = ? AND state = 'running'
                 """,
-                [outcome.recordedState.rawValue, outcome.exitStatus, outcome.signal, now.milliseconds, job.id, start, position])
+                [
+                    outcome.recordedState.rawValue, outcome.exitStatus, outcome.signal, now.milliseconds,
+                    usage.processorTime?.wholeMilliseconds, usage.memory, job.id, start, position,
+                ])
         }
     }
 }

@@ -53,7 +53,8 @@ extension StepRecord {
         self.init(
             start: row["start"], position: row["position"], name: row["name"], state: try row.value("state", as: State.self),
             exitStatus: row["exit_status"], signal: row["signal"],
-            startedAt: try row.required(row.time("started_at"), "started_at"), finishedAt: row.time("finished_at"))
+            startedAt: try row.required(row.time("started_at"), "started_at"), finishedAt: row.time("finished_at"),
+            usage: StepUsage(processorTime: (row["cpu_ms"] as Int64?).map { .milliseconds($0) }, memory: row["memory_peak"]))
     }
 }
 

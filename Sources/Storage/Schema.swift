@@ -36,6 +36,7 @@ enum Schema {
         register("3") { database in try database.execute(sql: version3) }
         register("4") { database in try database.execute(sql: version4) }
         register("5") { database in try database.execute(sql: version5) }
+        register("6") { database in try database.execute(sql: version6) }
         return migrator
 
         func register(_ version: String, _ migrate: @escaping @Sendable (Database) throws -> Void) {
@@ -420,6 +421,13 @@ enum Schema {
         -- For lists of one state, of all apps and of one. A push that replaces another enters neither.
         CREATE INDEX jobs_ended ON jobs (state, id) WHERE finished_at IS NOT NULL AND state <> 'superseded';
         CREATE INDEX jobs_ended_by_app ON jobs (app, state, id) WHERE finished_at IS NOT NULL AND state <> 'superseded';
+        """
+
+    /// What steps take of the machine.
+    private static let version6 = """
+        -- Of all processes of the step together: milliseconds of processor time, and the most bytes at one time. NULL: not known.
+        ALTER TABLE steps ADD COLUMN cpu_ms INTEGER CHECK (cpu_ms >= 0);
+        ALTER TABLE steps ADD COLUMN memory_peak INTEGER CHECK (memory_peak >= 0);
         """
 
     private static func fillRequestKeys(in database: Database) throws {

@@ -21,7 +21,13 @@ package struct TransientUnit: Sendable, Equatable {
     package var writable: [String] = []
     /// What it cannot even see; what is not there is passed over.
     package var inaccessible: [String] = []
+    /// Directories that are empty to it, but for what of them is in ``bound``.
+    package var emptied: [String] = []
+    /// What it sees read-only where it is; what is not there is passed over.
+    package var bound: [String] = []
     package var hasNetwork = true
+    /// Bytes of any file it writes; nil: no limit.
+    package var fileSize: Int?
     /// Standard input, output and error, in this order. They stay the caller's, to be closed once the unit is started.
     package var descriptors: [CInt]
 
@@ -45,6 +51,10 @@ package struct TransientUnit: Sendable, Equatable {
         case list([String])
         case program([String])
         case descriptor(CInt)
+        /// Directories for TemporaryFileSystem=.
+        case emptied([String])
+        /// Paths for BindReadOnlyPaths=.
+        case bound([String])
     }
 
     /// All of it, in the order in which it is sent.
@@ -74,11 +84,17 @@ package struct TransientUnit: Sendable, Equatable {
             ("ProtectSystem", .text("strict")),
             ("ReadWritePaths", .list(writable)),
             ("InaccessiblePaths", .list(inaccessible.map { "-" + $0 })),
+            ("TemporaryFileSystem", .emptied(emptied)),
+            ("BindReadOnlyPaths", .bound(bound)),
             ("PrivateNetwork", .flag(!hasNetwork)),
+            ("CPUAccounting", .flag(true)),
+            ("MemoryAccounting", .flag(true)),
+            ("TasksAccounting", .flag(true)),
         ]
         if let memory { properties.append(("MemoryMax", .number(UInt64(memory)))) }
         if let processor { properties.append(("CPUQuotaPerSecUSec", .number(UInt64(processor) * 10_000))) }
         if let tasks { properties.append(("TasksMax", .number(UInt64(tasks)))) }
+        if let fileSize { properties.append(("LimitFSIZE", .number(UInt64(fileSize)))) }
         if let runtime {
             let parts = runtime.components
             properties.append(
@@ -107,6 +123,8 @@ package struct UnitState: Sendable, Equatable {
     package var status: Int32
     /// Nanoseconds of the processor; nil: not known.
     package var processorTime: UInt64?
+    /// MemoryMax= in bytes; nil: none.
+    package var memoryLimit: UInt64?
 
     /// Whether the program has ended.
     package var hasEnded: Bool { active == "failed" || active == "inactive" || sub == "exited" || sub == "dead" }

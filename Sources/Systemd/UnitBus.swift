@@ -46,7 +46,8 @@ package final class UnitBus {
             active: try text("ActiveState", basic, path), sub: try text("SubState", basic, path), result: try text("Result", service, path),
             code: try number("ExecMainCode", "i", service, path, Int32(0)),
             status: try number("ExecMainStatus", "i", service, path, Int32(0)),
-            processorTime: try number("CPUUsageNSec", "t", service, path, UInt64.max).known)
+            processorTime: try number("CPUUsageNSec", "t", service, path, UInt64.max).known,
+            memoryLimit: try number("MemoryMax", "t", service, path, UInt64.max).known)
     }
 
     /// Waits until its program has ended.
@@ -179,6 +180,26 @@ package final class UnitBus {
         case .descriptor(let descriptor): try basic("h", descriptor, to: message)
         case .list(let texts):
             try container("a", "s", in: message) { () throws(UnitError) in for text in texts { try append(text, to: message) } }
+        case .emptied(let paths):
+            try container("a", "(ss)", in: message) { () throws(UnitError) in
+                for path in paths {
+                    try container("r", "ss", in: message) { () throws(UnitError) in
+                        try append(path, to: message)
+                        try append("ro,mode=0755", to: message)
+                    }
+                }
+            }
+        case .bound(let paths):
+            try container("a", "(ssbt)", in: message) { () throws(UnitError) in
+                for path in paths {
+                    try container("r", "ssbt", in: message) { () throws(UnitError) in
+                        for end in [path, path] { try append(end, to: message) }
+                        // Passed over when it is not there; with what is mounted below it (MS_REC of mount(2)).
+                        try basic("b", CInt(1), to: message)
+                        try basic("t", UInt64(0x4000), to: message)
+                    }
+                }
+            }
         case .program(let words):
             try container("a", "(sasb)", in: message) { () throws(UnitError) in
                 try container("r", "sasb", in: message) { () throws(UnitError) in
@@ -242,6 +263,8 @@ extension TransientUnit.Value {
         case .flag: "b"
         case .number: "t"
         case .list: "as"
+        case .emptied: "a(ss)"
+        case .bound: "a(ssbt)"
         case .program: "a(sasb)"
         case .descriptor: "h"
         }

@@ -23,7 +23,7 @@ struct ConfigurationFormsTests {
         ] as [(String, Int?)])
     func sizes(text: String, bytes: Int?) {
         #expect(SizeText.bytes(text) == bytes)
-        if let bytes, bytes > 0 { #expect(SizeText.text(bytes) == text) }
+        if let bytes, bytes > 0 { #expect(SizeText.text(of: bytes) == text) }
     }
 
     @Test(

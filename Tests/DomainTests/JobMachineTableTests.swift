@@ -15,7 +15,7 @@ struct JobMachineTableTests {
 
     enum Event: CaseIterable {
         case start, startAtWarm, startAtEnd
-        case succeeded, exited, signalled, exceededStep, exceededJob, silent, stopped, failed, fetched, superseded, skipped
+        case succeeded, exited, signalled, exceededStep, exceededJob, silent, stopped, failed, fetched, superseded, skipped, lost
         case cancel, supersede, jobLimit, halt
     }
 
@@ -55,6 +55,7 @@ struct JobMachineTableTests {
             case .stopped: .stopped
             case .failed: .failed
             case .fetched: .fetched
+            case .lost: .lost
             case .concluded(let end): end.state == .skipped ? .skipped : .superseded
             }
         }
@@ -116,6 +117,7 @@ struct JobMachineTableTests {
             .failed: failed("\(name): disk full"),
             .superseded: (.end(JobEnd(.superseded, "main was deleted")), .ended),
             .skipped: (.end(JobEnd(.skipped, "no path matched")), .ended),
+            .lost: (.startAnew, .queued),
         ]
     }
 
@@ -162,7 +164,7 @@ struct JobMachineTableTests {
 
 extension JobMachineTableTests.Event {
     fileprivate static let ends: [Self] = [
-        .succeeded, .exited, .signalled, .exceededStep, .exceededJob, .silent, .stopped, .failed, .fetched, .superseded, .skipped,
+        .succeeded, .exited, .signalled, .exceededStep, .exceededJob, .silent, .stopped, .failed, .fetched, .superseded, .skipped, .lost,
     ]
 
     /// The end of a step that the event is; nil: it is something else.
@@ -179,6 +181,7 @@ extension JobMachineTableTests.Event {
         case .fetched: .fetched(OrderRules.Fetched(head: nil, headObject: nil, commit: nil))
         case .superseded: .concluded(JobEnd(.superseded, "main was deleted"))
         case .skipped: .concluded(JobEnd(.skipped, "no path matched"))
+        case .lost: .lost
         case .start, .startAtWarm, .startAtEnd, .cancel, .supersede, .jobLimit, .halt: nil
         }
     }
@@ -194,7 +197,8 @@ extension JobMachine {
         case .supersede: supersede(by: 43)
         case .jobLimit: jobLimitReached()
         case .halt: halt()
-        case .succeeded, .exited, .signalled, .exceededStep, .exceededJob, .silent, .stopped, .failed, .fetched, .superseded, .skipped:
+        case .succeeded, .exited, .signalled, .exceededStep, .exceededJob, .silent, .stopped, .failed, .fetched, .superseded, .skipped,
+            .lost:
             event.outcome.map { stepEnded($0) } ?? .nothing
         }
     }

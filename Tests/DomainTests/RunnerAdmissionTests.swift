@@ -17,7 +17,8 @@ struct RunnerAdmissionTests {
     private func admission(_ apps: App..., roots: [String] = ["/srv"]) -> RunnerAdmission {
         var configuration = Configuration(
             name: "web1", hooks: .init(listen: [], tls: nil, bodyLimit: 1, trustedProxies: []), controlSocket: "/c", publicURL: nil,
-            stateDirectory: "/var/lib/bittern", workers: 1, environment: ["STAGE": "live"], accounts: [:], apps: apps)
+            stateDirectory: "/var/lib/bittern", workers: 1, environment: ["STAGE": "live"],
+            accounts: ["acme": Account(name: "acme", kind: .bitbucketCloud, hookSecrets: [])], apps: apps)
         configuration.runnerRoots = roots
         return RunnerAdmission(configuration, homes: "/home")
     }
@@ -26,7 +27,7 @@ struct RunnerAdmissionTests {
         -> StepRequest
     {
         var request = StepRequest(
-            app: app.name, job: 42, cause: .push, ref: try branch("main"), commit: try commit("a"), stage: stage, position: position,
+            app: app.name, job: 42, cause: .push, ref: try branch("main"), commit: try commit("a"), work: .step(stage, position: position),
             configurationHash: app.configurationHash)
         change(&request)
         return request
@@ -79,6 +80,36 @@ struct RunnerAdmissionTests {
         #expect(refusal(admission, try request(shop) { $0.cause = .rollback }) == sentence)
         let target = StepRequest.Release(release: 1, commit: try commit("b"), ref: nil)
         #expect(refusal(admission, try request(shop) { $0.target = target }) == sentence)
+    }
+
+    @Test("a ref that no branch or tag of the app lets in is refused, for whatever cause but a rollback")
+    func refs() throws {
+        let shop = try shop()
+        for cause in [Job.Cause.push, .manual, .retry, .catchUp] {
+            for ref in [try branch("evil"), RefName(.tag, "main"), nil] {
+                let refused = refusal(admission(shop), try request(shop) { ($0.cause, $0.ref) = (cause, ref) })
+                #expect(refused == "shop is not configured for \(ref?.full ?? "a job without a ref")")
+            }
+        }
+    }
+
+    @Test("a chore works on the release of its job, or on one that lies where its number and commit say")
+    func chores() throws {
+        let shop = try shop { $0.releases.notices = [NoticeSetting(run: "./tell", events: [.failed])] }
+        let old = StepRequest.Release(release: 41, commit: try commit("b"), ref: nil)
+        func admitted(_ errand: StepRequest.Errand) throws -> AdmittedStep {
+            try admission(shop).admit(try request(shop) { $0.work = .chore(errand) })
+        }
+        let kept = try admitted(.keepCaches(wentLive: true))
+        #expect(kept.chore == .keepCaches(wentLive: true) && kept.step.release.path == "/srv/shop/releases/42-aaaaaaa")
+        guard case .remove(let release) = try admitted(.remove(old)).chore else { return #expect(Bool(false), "no removal") }
+        #expect(release.path == "/srv/shop/releases/41-bbbbbbb")
+        let notice = try admitted(.notify(position: 0, .failed, .failed, reason: "because", live: old))
+        #expect(notice.job.reason == "because" && notice.job.state == .failed && notice.step.name == "notice-1")
+        for (position, event) in [(0, NoticeSetting.Event.recovered), (1, .failed), (99, .failed)] {
+            let request = try request(shop) { $0.work = .chore(.notify(position: position, event, .failed, reason: "", live: nil)) }
+            #expect(refusal(admission(shop), request) == "shop has no notice \(position + 1) for \(event.rawValue)")
+        }
     }
 
     @Test("no app is touched whose root lies below none of the roots, or that names no user, or root without allow_root")

@@ -27,7 +27,13 @@ import Testing
             try await eventually("the prepared tree") { site.exists("srv/shop/.spare-mark") }
             let old = try await site.origin.head(of: "main")
             let new = try await site.origin.commit(files: ["a": "2"])
-            let path = [.clearPlace, .makeLink, .switchLink].contains(call) ? ["-P", "\(site.root())/.current-2-\(new.prefix(7))"] : []
+            let path: [String] =
+                switch call {
+                case .bringRelease: []
+                case .clearPlace, .makeLink, .switchLink: ["-P", "\(site.root())/.current-2-\(new.prefix(7))"]
+                // git syncs what it fetches.
+                case .bringRoot: ["-P", site.root()]
+                }
             let killer = try await kill(site.daemon, at: call, path)
             let answer = try await site.deliver(CloudPush(repository: "acme/shop").branch("main", old: old, new: new))
             let job = try Push(commit: new, answer: answer).job

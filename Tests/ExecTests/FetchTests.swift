@@ -197,8 +197,6 @@ import Testing
 
     /// How many objects the mirror holds.
     private func objects(_ site: Site) async throws -> Int {
-        let text = try await site.gitInMirror("count-objects", "-v")
-        let lines = text.split(separator: "\n").filter { $0.hasPrefix("count: ") || $0.hasPrefix("in-pack: ") }
-        return lines.compactMap { $0.split(separator: " ").last.flatMap { Int($0) } }.reduce(0, +)
+        try await site.gitInMirror("cat-file", "--batch-all-objects", "--batch-check").split(separator: "\n").count
     }
 }

@@ -79,7 +79,7 @@ struct Site: Sendable {
         try await withTimeLimit(limit, waitingFor: order.step.name) {
             await withTaskCancellationHandler {
                 // What the head holds has tests of its own.
-                let outcome = await runner.wait(for: order.id)
+                let outcome = await runner.wait(for: order.id)?.outcome ?? .lost
                 guard case .fetched(var fetched) = outcome else { return outcome }
                 fetched.facts = nil
                 return .fetched(fetched)
@@ -93,7 +93,7 @@ struct Site: Sendable {
     func facts(of job: Job) async throws -> CommitFacts? {
         let order = try order("fetch", of: job)
         await runner.start(order)
-        guard case .fetched(let fetched) = await runner.wait(for: order.id) else { return nil }
+        guard case .fetched(let fetched) = await runner.wait(for: order.id)?.outcome else { return nil }
         return fetched.facts
     }
 
@@ -113,7 +113,7 @@ struct Site: Sendable {
 
     /// The one mirror.
     func mirror() throws -> String {
-        let names = FileSystem.names(in: state.path + "/mirrors")
+        let names = FileSystem.names(in: state.path + "/mirrors").filter { $0.hasSuffix(".git") }
         try #require(names.count == 1)
         return try "\(state.path)/mirrors/\(#require(names.first))"
     }

@@ -11,9 +11,14 @@ private let allowedImports: [String: Set<String>] = [
     "Exec": ["CLinux", "Dispatch", "Domain", "FoundationEssentials", "Glibc", "Subprocess", "Synchronization", "SystemPackage"],
     "Systemd": ["CSystemd", "Dispatch", "FoundationEssentials", "Glibc", "Logging", "Synchronization"],
     "Settings": ["Domain", "Exec", "Glibc", "Yams"],
-    "Runner": ["CLinux", "Dispatch", "Domain", "Exec", "FoundationEssentials", "Glibc", "Logging", "RunnerAPI", "Settings", "Systemd"],
+    "Runner": [
+        "CLinux", "Dispatch", "Domain", "Exec", "FoundationEssentials", "Glibc", "Logging", "RunnerAPI", "Settings", "Synchronization",
+        "Systemd",
+    ],
     "Daemon": [
-        "ControlAPI", "Domain", "Exec", "Providers", "Settings", "Storage", "Systemd", "FoundationEssentials", "Glibc", "Synchronization",
+        "ControlAPI", "Domain", "Exec", "Providers", "RunnerAPI", "Settings", "Storage", "Synchronization", "Systemd",
+        "FoundationEssentials", "Glibc",
+        "Synchronization",
         "AsyncHTTPClient", "CoreMetrics", "HTTPTypes", "Hummingbird", "HummingbirdCore", "Logging", "NIOCore",
         "NIOExtras", "NIOHTTP1", "NIOPosix", "NIOSSL", "ServiceLifecycle", "UnixSignals",
     ],

@@ -31,15 +31,29 @@ import Testing
         #expect(result.error.contains("bittern-runner."), "\(result)")
     }
 
-    @Test("the daemon does not take what it would not do: it still refuses the keys of the runner")
-    func daemon() async throws {
+    @Test("the secrets of apps are the runner's: whoever checks for the daemon is content with the names of their sources")
+    func secrets() async throws {
         try await withTemporaryDirectory { directory in
-            let main = try directory.write(
-                "runner: systemd\naccounts:\n  acme: {kind: bitbucket-cloud, hook_secret: credential:hook}\n", to: "bittern.yaml")
-            try directory.makeDirectory("apps.d")
-            let result = try await Shell.run([try BitternBinary.path(), "check", main])
-            #expect(result.status == 2)
-            #expect(result.error.contains("`runner: systemd` is not supported yet"), "\(result)")
+            let secret = try directory.write("0123456789abcdef0123\n", to: "hook")
+            try await Shell.check(["chmod", "600", secret])
+            let accounts = "accounts:\n  acme: {kind: bitbucket-cloud, hook_secret: \"file:\(secret)\"}\n"
+            let app =
+                "account: acme\nrepository: acme/shop\nbranch: main\nroot: /srv/shop\nsecrets: {DB: credential:shop-db, KEY: file:/gone}\n"
+            func check(_ runner: String, _ more: String) async throws -> ShellResult {
+                let main = try directory.write("runner: \(runner)\n" + accounts, to: "bittern.yaml")
+                try directory.write(app + more, to: "apps.d/shop.yaml")
+                return try await Shell.run([try BitternBinary.path(), "check", main])
+            }
+            let fine = try await check("systemd", "user: shop\n")
+            #expect(fine.status == 0, "\(fine)")
+            let child = try await check("child", "")
+            #expect(child.status == 2 && child.error.contains("/gone does not exist"), "\(child)")
+            let nobody = try await check("systemd", "")
+            #expect(nobody.status == 2 && nobody.error.contains("`user` is missing"), "\(nobody)")
+            let elsewhere = try await check("systemd\nrunner_roots: [/opt, /srv/shop]", "user: shop\n")
+            #expect(elsewhere.error.contains("`root` must lie below one of `runner_roots`: `/opt`, `/srv/shop`"), "\(elsewhere)")
+            let idle = try await check("child", "user: shop\nlimits: {memory: 1G}\n")
+            #expect(idle.error.contains("`limits` has no effect with `runner: child`"), "\(idle)")
         }
     }
 }

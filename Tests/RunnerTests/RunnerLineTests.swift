@@ -9,16 +9,30 @@ struct RunnerLineTests {
     private static func request() throws -> RunnerRequest {
         let commit = try #require(CommitID(String(repeating: "a", count: 40)))
         var step = StepRequest(
-            app: "shop", job: 42, cause: .push, ref: RefName(.branch, "main"), commit: commit, stage: .preDeploy, position: 4,
+            app: "shop", job: 42, cause: .push, ref: RefName(.branch, "main"), commit: commit, work: .step(.preDeploy, position: 4),
             configurationHash: [UInt8](repeating: 7, count: 32), previous: commit)
         step.goBack = StepRequest.Release(release: 41, commit: commit, ref: RefName(.tag, "v1"))
-        return .start(step, start: 2)
+        return RunnerRequest(verb: .start(step), job: 42, start: 2, position: 4)
     }
 
     @Test("a request is read as it was written")
     func requests() throws {
         let others = [RunnerRequest.Verb.wait, .stop, .query].map { RunnerRequest(verb: $0, job: 42, start: 2, position: 4) }
-        for request in [try Self.request()] + others {
+        let commit = try #require(CommitID(String(repeating: "b", count: 64)))
+        let release = StepRequest.Release(release: 41, commit: commit, ref: nil)
+        let errands: [StepRequest.Errand] = [
+            .keepCaches(wentLive: false), .prepareTree, .clearCaches, .remove(release),
+            .notify(position: 3, .recovered, .succeeded, reason: "a \"reason\"\n", live: release),
+            .notify(position: 0, .failed, .failed, reason: "", live: nil),
+        ]
+        let chores = try errands.map { errand in
+            var request = try Self.request()
+            guard case .start(var step) = request.verb else { return request }
+            step.work = .chore(errand)
+            (request.verb, request.round) = (.start(step), 12)
+            return request
+        }
+        for request in [try Self.request()] + others + chores {
             let line = try request.line()
             #expect(line.count < 1000 && line.last == 0x0A && line.filter { $0 == 0x0A }.count == 1)
             #expect(try RunnerRequest(line: Array(line)) == request)
@@ -37,11 +51,13 @@ struct RunnerLineTests {
     @Test(
         "a field that is missing, of another type or out of its range makes the line malformed, and is named",
         arguments: [
-            ("job", "0"), ("job", "-1"), ("job", "1.5"), ("job", "null"), ("job", "\"42\""), ("start", "0"), ("position", "-1"),
+            ("job", "0"), ("job", "-1"), ("job", "1.5"), ("job", "null"), ("job", "\"42\""), ("start", "-1"), ("round", "-1"),
+            ("position", "-1"),
             ("position", "10001"), ("position", "99999999999999999999"), ("verb", "\"run\""), ("verb", "null"), ("app", "\"../etc\""),
             ("app", "\"\""), ("app", "null"), ("cause", "\"because\""), ("ref", "\"main\""), ("ref", "\"refs/heads/a..b\""),
             ("ref", "\"refs/heads/--upload-pack=x\""), ("commit", "\"HEAD\""), ("commit", "\"aaaaaaa\""), ("commit", "null"),
-            ("stage", "\"shell\""), ("configuration", "\"07\""), ("configuration", "null"), ("previous", "\"x\""),
+            ("stage", "\"shell\""), ("chore", "\"remove\""), ("chore", "\"rm\""), ("configuration", "\"07\""), ("configuration", "null"),
+            ("previous", "\"x\""),
             ("go_back", "{\"release\":0,\"commit\":\"\(String(repeating: "a", count: 40))\"}"),
             ("target", "{\"release\":3,\"commit\":\"../..\"}"), ("target", "[]"),
         ])
@@ -77,7 +93,7 @@ struct RunnerLineTests {
                 }
             }
             guard let request = try? RunnerRequest(line: changed) else { continue }  // malformed, as most are
-            #expect(request.job > 0 && request.start > 0 && request.position >= 0)
+            #expect(request.job > 0 && request.start >= 0 && request.position >= 0)
             if case .start(let step) = request.verb {
                 #expect(NameText.isName(step.app) && step.configurationHash.count == 32 && step.job == request.job)
             }

@@ -26,12 +26,33 @@ import Testing
 
     private static let path = ["PATH": "/usr/bin:/bin"]
 
+    /// A step of a job whose app has its root in the directory, and its release there.
     private static func specification(
-        _ script: String, environment: [String: String] = path, limits: StepSupervisor.Limits = .init(step: nil, silence: nil),
-        masked: [Secret] = [], mark: JobMark? = nil
-    ) -> StepSpecification {
-        let command = Command("/bin/sh", ["-euc", script], environment: environment, directory: "/", mark: mark)
-        return StepSpecification(work: .command(command, limits), masked: masked, logLimit: 1 << 20)
+        _ work: PlannedStep.Work, in directory: TemporaryDirectory, release name: String = "7-abc", silence: Duration = .seconds(60),
+        secrets: [String: Secret] = [:]
+    ) throws -> StepSpecification {
+        let commit = try #require(CommitID(String(repeating: "a", count: 40)))
+        let release = ReleaseTarget(release: 7, commit: commit, path: directory.path("srv/releases/" + name), ref: nil)
+        let job = Job(
+            id: 71, app: "shop", repository: "acme/shop", ref: RefName(.branch, "main"), commit: commit, cause: .push, state: .running,
+            queuedAt: Timestamp(milliseconds: 1))
+        let app = App(
+            name: "shop", account: "acme", repository: try #require(RepositoryName("acme/shop")), cloneURL: "file:///nowhere",
+            branches: [], root: directory.path("srv"), secrets: secrets, noOutputTimeout: silence)
+        let step = PlannedStep(name: "build-1", stage: .build, work: work, release: release)
+        let order = StepOrder(
+            id: StepID(job: 71, start: 1, position: 2), app: app, account: Account(name: "acme", kind: .bitbucketCloud, hookSecrets: []),
+            job: job, step: step, ownDirectory: directory.path, environment: [:])
+        return StepSpecification(order: order, state: directory.path("fetched"), home: directory.path("home"))
+    }
+
+    private static func specification(
+        _ script: String, in directory: TemporaryDirectory, environment: [String: String] = path, silence: Duration = .seconds(60),
+        secrets: [String: Secret] = [:]
+    ) throws -> StepSpecification {
+        let release = try directory.makeDirectory("srv/releases/7-abc")
+        let command = StepCommand(script: script, environment: environment, secrets: [:], directory: release)
+        return try specification(.command(command), in: directory, silence: silence, secrets: secrets)
     }
 
     /// - Parameter wrapper: what starts it in its turn.
@@ -57,9 +78,9 @@ import Testing
     func end(script: String, status: Int32, outcome: StepOutcome) async throws {
         try await withTemporaryDirectory { directory in
             let secret = "a-secret-of-the-shop"
-            let specification = Self.specification(
-                "echo using $TOKEN; echo so >&2; \(script)", environment: Self.path.merging(["TOKEN": secret]) { _, given in given },
-                masked: [Secret(secret)])
+            let specification = try Self.specification(
+                "echo using $TOKEN; echo so >&2; \(script)", in: directory,
+                environment: Self.path.merging(["TOKEN": secret]) { _, given in given }, secrets: ["TOKEN": Secret(secret)])
             let step = try await Self.start(specification, in: directory)
             #expect(try await step.process.waitForExit() == .exited(status))
             #expect(step.log == "using ***\nso\n")
@@ -70,8 +91,8 @@ import Testing
     @Test("a command that runs into a limit is ended, and the result says which")
     func limits() async throws {
         try await withTemporaryDirectory { directory in
-            let limits = StepSupervisor.Limits(step: nil, silence: .milliseconds(300))
-            let step = try await Self.start(Self.specification("echo begun; sleep 100", limits: limits), in: directory)
+            let specification = try Self.specification("echo begun; sleep 100", in: directory, silence: .milliseconds(300))
+            let step = try await Self.start(specification, in: directory)
             #expect(try await step.process.waitForExit() == 124)
             #expect(step.result?.outcome == .exceeded(.silence(.milliseconds(300))))
             #expect(step.log == "begun\n")
@@ -81,10 +102,9 @@ import Testing
     @Test("when the unit is stopped, all that the command began is ended with it")
     func stop() async throws {
         try await withTemporaryDirectory { directory in
-            let mark = JobMark(job: 71, releaseDirectory: directory.path)
             let environment = Self.path.merging(["BITTERN_JOB": "71", "BITTERN_RELEASE": directory.path]) { _, given in given }
-            let script = mark.script + "; setsid sleep 300 & echo begun; sleep 300"
-            let step = try await Self.start(Self.specification(script, environment: environment, mark: mark), in: directory)
+            let script = "setsid sleep 300 & echo begun; sleep 300"
+            let step = try await Self.start(Self.specification(script, in: directory, environment: environment), in: directory)
             try await eventually("the command's first word") { step.log == "begun\n" }
             step.process.send(signal: SIGTERM)
             #expect(try await step.process.waitForExit() == 143)
@@ -97,9 +117,8 @@ import Testing
     func activation() async throws {
         try await withTemporaryDirectory { directory in
             try directory.makeDirectory("srv/releases/7-abc")
-            for (path, isThere) in [("releases/7-abc", true), ("releases/8-def", false), ("../elsewhere", false)] {
-                let release = ReleaseDirectory(root: directory.path("srv"), path: directory.path("srv/" + path))
-                let specification = StepSpecification(work: .activate(release), masked: [], logLimit: 1 << 20)
+            for (path, isThere) in [("7-abc", true), ("8-def", false), ("../elsewhere", false)] {
+                let specification = try Self.specification(.activate, in: directory, release: path)
                 try? FileManager.default.removeItem(atPath: directory.path("log"))  // of the one before
                 try? FileManager.default.removeItem(atPath: directory.path("result"))
                 let step = try await Self.start(specification, in: directory)
@@ -122,10 +141,9 @@ import Testing
                 ("7-abc", "", true), ("7-abc", "/public", true), ("7-abc", "/out", false), ("8-def", "", false), ("9-none", "", false),
             ]
             for (name, below, isFine) in places {
-                let release = ReleaseDirectory(root: directory.path("srv"), path: directory.path("srv/releases/" + name))
-                let command = Command("/bin/sh", ["-euc", "echo ran"], environment: Self.path, directory: release.path + below)
-                let specification = StepSpecification(
-                    work: .command(command, .init(step: nil, silence: nil)), in: release, masked: [], logLimit: 1 << 20)
+                let command = StepCommand(
+                    script: "echo ran", environment: Self.path, secrets: [:], directory: directory.path("srv/releases/" + name + below))
+                let specification = try Self.specification(.command(command), in: directory, release: name)
                 try? FileManager.default.removeItem(atPath: directory.path("log"))  // of the one before
                 let step = try await Self.start(specification, in: directory)
                 #expect(try await step.process.waitForExit() == (isFine ? 0 : 125), "\(name)\(below)")
@@ -137,9 +155,11 @@ import Testing
     @Test("a check by a command is repeated until it is right, or its time is over")
     func health() async throws {
         try await withTemporaryDirectory { directory in
-            let command = Command("/bin/sh", ["-euc", "echo asked; test -e \(directory.path)/ok"], environment: Self.path)
+            let release = try directory.makeDirectory("srv/releases/7-abc")
+            let command = StepCommand(
+                script: "echo asked; test -e \(directory.path)/ok", environment: Self.path, secrets: [:], directory: release)
             let health = Health(.run(""), within: .milliseconds(400), interval: .milliseconds(50))
-            let specification = StepSpecification(work: .health(health, command), masked: [], logLimit: 1 << 20)
+            let specification = try Self.specification(.health(health, command), in: directory)
             let sick = try await Self.start(specification, in: directory)
             #expect(try await sick.process.waitForExit() == 125)
             #expect(sick.result?.reason == "the command exited with status 1, for 0.4s")
@@ -168,8 +188,11 @@ import Testing
     func hidden() async throws {
         try await withTemporaryDirectory { directory in
             let script = "cat /proc/$PPID/environ 2>&1 || true; cat /proc/self/environ > /dev/null; echo done"
+            let specification = try Self.specification(script, in: directory)
+            // Whoever runs there may come there.
+            try await Shell.check(["chmod", "-R", "go+rX", directory.path])
             let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
-            let step = try await Self.start(Self.specification(script), in: directory, by: nobody)
+            let step = try await Self.start(specification, in: directory, by: nobody)
             #expect(try await step.process.waitForExit() == 0, "\(step.log)")
             #expect(step.log.contains("Permission denied") && step.log.hasSuffix("done\n"), "\(step.log)")
         }
@@ -177,9 +200,12 @@ import Testing
 
     @Test("a result is read as it was written, whatever the end was, and nothing else is one")
     func results() throws {
+        let commit = try #require(CommitID(String(repeating: "a", count: 40)))
+        let facts = CommitFacts(tree: commit, message: "a \u{1F600} \"message\"\n", changed: ["one"])
+        let fetched = OrderRules.Fetched(head: commit, headObject: nil, commit: commit, facts: facts)
         let outcomes: [StepOutcome] = [
             .succeeded, .exited(status: 3), .signalled(9), .stopped, .failed(reason: "a \"reason\""), .exceeded(.step(.seconds(5))),
-            .exceeded(.job(.seconds(60))), .exceeded(.silence(.milliseconds(1500))),
+            .exceeded(.job(.seconds(60))), .exceeded(.silence(.milliseconds(1500))), .fetched(fetched),
         ]
         for outcome in outcomes { #expect(StepResult(line: Array(try StepResult(outcome).line()))?.outcome == outcome) }
         for text in ["", "\n", "{\"end\":\"succeeded\"}", "{\"end\":\"won\"}\n", "{}\n", "Fatal error: all is lost\n"] {

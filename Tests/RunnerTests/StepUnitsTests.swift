@@ -6,8 +6,11 @@ import Testing
 @testable import Systemd
 
 struct StepUnitsTests {
-    private func outcome(_ result: String, _ code: Int32 = 1, _ status: Int32 = 0, told: StepOutcome? = nil) -> StepOutcome {
-        let state = UnitState(active: "failed", sub: "failed", result: result, code: code, status: status, processorTime: nil)
+    private func outcome(_ result: String, _ code: Int32 = 1, _ status: Int32 = 0, told: StepOutcome? = nil, memory: UInt64? = nil)
+        -> StepOutcome
+    {
+        let state = UnitState(
+            active: "failed", sub: "failed", result: result, code: code, status: status, processorTime: nil, memoryLimit: memory)
         return StepUnits.result(of: state, told: told.map { StepResult($0) }).outcome
     }
 
@@ -16,7 +19,8 @@ struct StepUnitsTests {
         #expect(outcome("success", told: .succeeded) == .succeeded)
         #expect(outcome("exit-code", 1, 124, told: .exceeded(.step(.seconds(5)))) == .exceeded(.step(.seconds(5))))
         #expect(outcome("timeout", told: .exceeded(.step(.seconds(5)))) == .exceeded(.step(.seconds(5))))
-        #expect(outcome("oom-kill", 2, 9, told: .signalled(9)) == .failed(reason: "killed by the memory limit"))
+        #expect(outcome("oom-kill", 2, 9, told: .signalled(9), memory: 2 << 30) == .failed(reason: "killed by the memory limit of 2G"))
+        #expect(outcome("oom-kill", 2, 9) == .failed(reason: "killed because the machine had no memory left"))
     }
 
     @Test("a step that the manager ended for its time was not stopped by anybody")
@@ -31,5 +35,15 @@ struct StepUnitsTests {
     func silent() {
         #expect(outcome("exit-code", 1, 125) == .exited(status: 125))
         #expect(outcome("signal", 2, 9) == .signalled(9))
+    }
+
+    @Test("what a step took is what its supervisor counted, or else the manager")
+    func usage() {
+        let state = UnitState(
+            active: "failed", sub: "failed", result: "oom-kill", code: 2, status: 9, processorTime: 2_500_000_000, memoryLimit: nil)
+        var told = StepResult(.succeeded)
+        (told.cpu_ms, told.memory) = (12, 4096)
+        #expect(StepUnits.result(of: state, told: told).usage == StepUsage(processorTime: .milliseconds(12), memory: 4096))
+        #expect(StepUnits.result(of: state, told: nil).usage == StepUsage(processorTime: .milliseconds(2500)))
     }
 }

@@ -42,7 +42,7 @@ struct ConfigurationProblemsTests {
             ("hooks: {listen: }", "1:9: error: `listen` has no value (write an address or a list of them, or leave the key out)"),
             ("workers: 00", "1:10: error: `workers` must be a whole number from 0 to 1000, not `00`"),
             ("workers: -1", "1:10: error: `workers` must be a whole number from 0 to 1000, not `-1`"),
-            ("runner: systemd", "1:1: error: `runner: systemd` is not supported yet"),
+            ("runner_roots: [/srv]", "1:1: warning: `runner_roots` has no effect with `runner: child`"),
             ("runner: docker", "1:9: error: `runner` must be one of child, systemd, not `docker`"),
             ("env: {BITTERN_APP: x}", "1:7: error: `BITTERN_APP` begins with BITTERN_, which is bittern's own (use another name)"),
             ("env: {1A: x}", "1:7: error: `1A` is no name of an environment variable (letters, digits and `_`, no digit first)"),
@@ -229,7 +229,7 @@ struct ConfigurationProblemsTests {
                 "build: [{run: x, timeout: 31m}]",
                 "1:27: error: `timeout` of a step is longer than that of the whole job (raise `timeout` of the app)"
             ),
-            ("build: [{run: x, network: off}]", "1:18: error: `network: off` is not supported yet"),
+            ("build: [{run: x, network: off}]", "1:18: error: `network` can be off only with `runner: systemd`"),
             ("build: [{run: x, rollback: false}]", "1:18: error: `rollback` belongs to deploy steps"),
             ("deploy: [{name: switch-back, run: x}]", "1:17: error: `switch-back` is the name of a built-in step (choose another)"),
             ("deploy: [{name: rollback-x, run: x}]", "1:17: error: `rollback-x` is the name of a built-in step (choose another)"),

@@ -186,7 +186,7 @@ struct ConfigurationTextTests {
         let lines = try read(main: everyMainKey, apps: ["shop": everyAppKey]).lines
         let others = lines.filter { !$0.hasSuffix(" is not supported yet") }
         #expect(others == [])
-        for key in ["status_url", "oauth", "limits", "runner: systemd"] {
+        for key in ["status_url", "oauth"] {
             #expect(lines.contains { $0.hasSuffix("`\(key)` is not supported yet") }, "\(key)")
         }
     }

@@ -166,6 +166,8 @@ extension Breach {
         check("steps", "one_way_to_end", "UPDATE steps SET signal = 9 WHERE position = 2"),
         check("steps", "success_is_zero", "UPDATE steps SET exit_status = 1 WHERE position = 0"),
         check("steps", "success_is_zero", "UPDATE steps SET exit_status = NULL, signal = 9 WHERE position = 0"),
+        check("steps", "cpu_ms >= 0", "UPDATE steps SET cpu_ms = -1 WHERE position = 0"),
+        check("steps", "memory_peak >= 0", "UPDATE steps SET memory_peak = -1 WHERE position = 0"),
         unique("steps", "job, start, position", "UPDATE steps SET position = 0 WHERE position = 2"),
         unique("steps", "job, start, name", "UPDATE steps SET name = 'fetch' WHERE position = 2"),
         unique("steps", "job", "UPDATE steps SET state = 'running', finished_at = NULL, exit_status = NULL WHERE position = 0"),

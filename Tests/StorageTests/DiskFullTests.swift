@@ -16,7 +16,12 @@ struct DiskFullTests {
             try await expect(accepted, in: house)
 
             try FileManager.default.removeItem(atPath: disk + "/ballast")
-            for number in 0..<20 {
+            // A process that is just being started may have the file open, and the space is not back before that has become its program.
+            try await eventually("the first that is accepted again") {
+                (try? await house.accept(delivery("again-0", try moved("again-0", 1, 2)))) != nil  // full: once more
+            }
+            accepted.insert("again-0")
+            for number in 1..<20 {
                 try await house.accept(delivery("again-\(number)", try moved("again-\(number)", 1, 2)))
                 accepted.insert("again-\(number)")
             }

@@ -4,8 +4,11 @@ import Testing
 @Suite("Units")
 struct UnitFileTests {
     private static let analyze = "/usr/bin/systemd-analyze"
-    private static let names = ["bittern.service", "bittern.socket", "bittern-control.socket"]
-    private static let dropIn = "bittern.service.d/10-runner-child.conf"
+    private static let names = [
+        "bittern.service", "bittern.socket", "bittern-control.socket", "bittern-runner.service", "bittern-runner.socket",
+        "bittern-build.slice",
+    ]
+    private static let dropIn = "runner-child.conf"
 
     private static func text(_ name: String) throws -> String {
         let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
@@ -23,7 +26,8 @@ struct UnitFileTests {
         defer { try? FileManager.default.removeItem(at: directory) }  // a leftover in /tmp harms nobody
         for name in names + (isThere ? [dropIn] : []) {
             let text = try text(name).replacing("=/usr/bin/bittern", with: "=/bin/true")
-            try text.write(to: directory.appending(path: name), atomically: true, encoding: .utf8)
+            let place = name == dropIn ? "bittern.service.d/" + name : name
+            try text.write(to: directory.appending(path: place), atomically: true, encoding: .utf8)
         }
         try body(directory)
     }

@@ -21,7 +21,9 @@ from machine import Failure, expect, expect_equal, expect_in, expect_stays, wait
 from shop import CONFIGURATION, DATABASE, GATED, NONE, SECRET, SHOP, Fire, deliver, some_commit
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-UNITS = ["bittern.socket", "bittern-control.socket", "bittern.service"]
+UNITS = ["bittern.socket", "bittern-control.socket", "bittern-runner.socket", "bittern.service", "bittern-runner.service"]
+# What a daemon needs whose builds are its children.
+CHILD_RUNNER = "/etc/systemd/system/bittern.service.d/runner-child.conf"
 DROP_IN = "/etc/systemd/system/bittern.service.d/zz-test.conf"
 ALL = []
 
@@ -75,6 +77,8 @@ class World:
     def make_installed(self):
         if not self.is_installed:
             self.install(self.deb)
+        self.machine.write(CHILD_RUNNER, (ROOT / "systemd/runner-child.conf").read_text())
+        self.machine.run("systemctl daemon-reload")
         self.shop.open_roots()
 
     def install(self, deb):
@@ -84,6 +88,16 @@ class World:
         self.make_installed()
         self.machine.run(f"rm -f {DROP_IN}; systemctl daemon-reload; systemctl stop bittern.service", timeout=90)
         self.shop.configure()
+        self.machine.run("systemctl reset-failed 'bittern*'; systemctl start bittern.socket bittern-control.socket bittern.service")
+        self.shop.cli("hold crowd --reason test")
+
+    def make_units(self):
+        """Serving as the package wants it: the steps are units of their own, and the daemon has no rights but to its own state."""
+        self.make_installed()
+        self.machine.run(f"rm -f {CHILD_RUNNER} {DROP_IN}; systemctl daemon-reload", timeout=90)
+        self.machine.run("systemctl stop bittern.service bittern-runner.service bittern-runner.socket 'bittern-*-*-*.service'", timeout=90,
+                         check=False)
+        self.shop.configure_units()
         self.machine.run("systemctl reset-failed 'bittern*'; systemctl start bittern.socket bittern-control.socket bittern.service")
         self.shop.cli("hold crowd --reason test")
 
@@ -618,7 +632,7 @@ def a_removed_package_keeps_its_state_and_takes_up_where_it_was(world):
 def a_purged_package_leaves_nothing_but_what_is_live(world):
     job, commit = world.shop.push("main")
     world.shop.ended(job)
-    world.machine.run("apt-get purge --yes --quiet=2 bittern", timeout=120)
+    world.machine.run(f"rm {CHILD_RUNNER}; apt-get purge --yes --quiet=2 bittern", timeout=120)
     # What is live lies in /srv; dpkg, apt and systemd keep their own records; /root is where these checks put their files.
     others = re.compile(r"/(srv|root|usr/share/doc|var/lib/(dpkg|apt)|var/cache|var/log)/")
     strange = [path for path in world.machine.written() if re.search("/bittern[^/]*$|^/etc/bittern/", path) and not others.match(path)]
@@ -651,7 +665,7 @@ def every_command_of_the_administrators_page_does_what_the_page_says(world):
     world.note(f"{len(blocks)} commands")
 
 
-# MARK: The runner, which the package does not have yet
+# MARK: The runner, asked by a daemon that was taken over
 
 RUNNER_CONFIGURATION = CONFIGURATION + "runner: systemd\nrunner_roots: [/srv]\n"
 
@@ -689,9 +703,9 @@ RIVAL = SEALED.replace("sealed", "rival")
 
 
 def runner(world):
-    """The runner's units, its configuration and the apps' users, beside a daemon that does not use it yet."""
+    """The runner, its configuration and the apps' users, without a daemon beside it."""
     world.machine.run("""
-        systemctl stop bittern.service bittern-runner.socket bittern-runner.service 2>/dev/null || true
+        systemctl stop bittern.service bittern.socket bittern-control.socket bittern-runner.socket bittern-runner.service
         for user in sealed rival; do
             id $user >/dev/null 2>&1 || useradd --system --shell /usr/sbin/nologin $user
             rm -rf /srv/$user
@@ -703,8 +717,6 @@ def runner(world):
         rm -rf /var/lib/bittern-runner /srv/runner-logs/*
         systemctl stop 'bittern-*-*-*.service'; systemctl reset-failed
     """, check=False)
-    for name in ["bittern-runner.socket", "bittern-runner.service"]:
-        world.machine.write("/etc/systemd/system/" + name, (ROOT / "systemd" / name).read_text())
     world.machine.write("/srv/ask.py", (ROOT / "Tests/systemd/ask.py").read_text())
     world.shop.configure(RUNNER_CONFIGURATION, shop=None, gated=None, crowd=None, sealed=SEALED, rival=RIVAL)
     world.machine.run("systemctl daemon-reload && systemctl start bittern-runner.socket")

@@ -38,6 +38,7 @@ def arguments():
 
 def chosen(words):
     import checks
+    import units  # noqa: F401 (registers its checks)
     return [check for check in checks.ALL if not words or any(re.search(word, check.sentence) for word in words)]
 
 

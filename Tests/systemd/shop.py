@@ -168,6 +168,8 @@ class Shop:
     def __init__(self, machine):
         self.machine = machine
         self.heads = {}
+        # git serves a repository by file:// only to its owner.
+        self.fetcher = "bittern"
 
     # MARK: Configuration
 
@@ -183,15 +185,33 @@ class Shop:
         self.machine.write("/etc/bittern/credentials/shop-db", DATABASE + "\n", 0o600)
 
     def open_roots(self):
-        """The places that belong to the daemon's user, and the repository: git serves one by file:// only to its owner."""
+        """The places that belong to the daemon's user, and the repository."""
+        self.fetcher = "bittern"
         self.machine.run("""
             install -d -o bittern -g bittern /srv/shop /srv/gated /srv/crowd
-            [ -p /srv/gate ] || mkfifo /srv/gate
+            chown -R bittern: /srv/shop /srv/gated /srv/crowd
+            [ -p /srv/gate ] || mkfifo -m 666 /srv/gate
             [ -d /srv/git ] || git init --quiet --bare --initial-branch=main /srv/git/shop.git
-            chown -R bittern: /srv/gate /srv/git
+            chown -R bittern: /srv/git
         """)
         for branch in {"main", "gated", "crowd"} - self.heads.keys():
             self.commit(branch)
+
+    def configure_units(self, **apps):
+        """The same apps, each with a user of its own, and the secret of the one where only the runner sees it."""
+        self.fetcher = "bittern-fetch"
+        self.machine.run("""
+            for user in shop gated crowd; do
+                id $user >/dev/null 2>&1 || useradd --system --shell /usr/sbin/nologin $user
+                install -d -o $user -g $user /srv/$user
+                chown -R $user: /srv/$user
+            done
+            chown -R bittern-fetch: /srv/git
+        """)
+        texts = {"shop": SHOP, "gated": GATED, "crowd": CROWD} | apps
+        texts = {name: text and text + f"user: {name}\n" for name, text in texts.items()}
+        self.configure(CONFIGURATION + "runner: systemd\nrunner_roots: [/srv]\n", **texts)
+        self.machine.run("cd /etc/bittern && install -d -m 700 runner-credentials && mv credentials/shop-db runner-credentials/")
 
     # MARK: Pushes
 
@@ -199,7 +219,7 @@ class Shop:
         """Commits to a branch of the repository and returns its old and its new head."""
         old = self.heads.get(branch, NONE)
         message = message or f"{branch} {uuid.uuid4().hex[:8]}"
-        self.machine.run(["runuser", "-u", "bittern", "--", "/bin/sh", "-euc", f"""
+        self.machine.run(["runuser", "-u", self.fetcher, "--", "/bin/sh", "-euc", f"""
             export HOME=/srv/git GIT_AUTHOR_NAME=Ann GIT_AUTHOR_EMAIL=ann@example.com
             export GIT_COMMITTER_NAME=Ann GIT_COMMITTER_EMAIL=ann@example.com
             [ -d /srv/git/work ] || git clone --quiet /srv/git/shop.git /srv/git/work 2>/dev/null

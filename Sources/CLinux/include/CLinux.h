@@ -38,6 +38,9 @@ int bittern_hide_memory(void);
    the first is kept open. */
 ssize_t bittern_receive(int socket, void *buffer, size_t count, int *descriptor);
 
+/* sendmsg(2) with SCM_RIGHTS (unix(7)): as send(2) without SIGPIPE, and the descriptor goes along unless it is -1. */
+ssize_t bittern_send(int socket, const void *buffer, size_t count, int descriptor);
+
 /* SO_PEERCRED (unix(7)): 0 and the user who opened the other end, or -1 with errno. */
 int bittern_peer_user(int socket, uid_t *user);
 

@@ -94,8 +94,8 @@ package struct Configuration: Sendable, Equatable {
 }
 
 /// One connection to one forge.
-package struct Account: Sendable, Equatable {
-    package enum Kind: String, Sendable, CaseIterable {
+package struct Account: Sendable, Equatable, Codable {
+    package enum Kind: String, Sendable, CaseIterable, Codable {
         case bitbucketCloud = "bitbucket-cloud"
         case bitbucketDataCenter = "bitbucket-datacenter"
         case github
@@ -139,7 +139,7 @@ package struct Account: Sendable, Equatable {
 }
 
 /// What is shown to the forge's HTTPS side, for REST and for git.
-package enum RESTCredential: Sendable, Equatable {
+package enum RESTCredential: Sendable, Equatable, Codable {
     /// An Atlassian API token of a user; `email` names the user to REST.
     case apiToken(Secret, email: String)
     /// A repository, project or workspace access token (Cloud) or an HTTP access token (Data Center).
@@ -149,8 +149,8 @@ package enum RESTCredential: Sendable, Equatable {
 }
 
 /// A deploy key; git uses it instead of HTTPS when it is there.
-package struct SSHCredential: Sendable, Equatable {
-    package enum Key: Sendable, Equatable {
+package struct SSHCredential: Sendable, Equatable, Codable {
+    package enum Key: Sendable, Equatable, Codable {
         /// An absolute path that only the daemon may read.
         case path(String)
         /// The key itself, from the environment.
@@ -168,7 +168,7 @@ package struct SSHCredential: Sendable, Equatable {
 }
 
 /// One configured application.
-package struct App: Sendable, Equatable {
+package struct App: Sendable, Equatable, Codable {
     package var name: String
     package var account: String
     package var repository: RepositoryName
@@ -238,7 +238,7 @@ package struct App: Sendable, Equatable {
 }
 
 /// One command of a pipeline, run with `/bin/sh -euc`.
-package struct CommandStep: Sendable, Equatable {
+package struct CommandStep: Sendable, Equatable, Codable {
     /// Unique in its app and none of the built-in steps' names.
     package var name: String
     package var run: String
@@ -266,7 +266,7 @@ package struct CommandStep: Sendable, Equatable {
 }
 
 /// As whom and within which limits an app's steps run; ``Configuration/RunnerKind/systemd`` only.
-package struct UnitSettings: Sendable, Equatable {
+package struct UnitSettings: Sendable, Equatable, Codable {
     package var user: String?
     /// Whether that may be root.
     package var allowsRoot = false
@@ -281,7 +281,7 @@ package struct UnitSettings: Sendable, Equatable {
 }
 
 /// Which of the pushes that match are worth a deploy; decided when their commits are in the mirror.
-package struct PushFilters: Sendable, Equatable {
+package struct PushFilters: Sendable, Equatable, Codable {
     /// Of files, from the top of the repository; empty: all.
     package var paths: [Glob] = []
     /// Texts in the message of the new commit that say no.
@@ -291,9 +291,9 @@ package struct PushFilters: Sendable, Equatable {
 }
 
 /// How an app's releases are made, put live and kept.
-package struct ReleaseSettings: Sendable, Equatable {
+package struct ReleaseSettings: Sendable, Equatable, Codable {
     /// A name below `ROOT/shared`, linked into every release.
-    package struct SharedPath: Sendable, Equatable {
+    package struct SharedPath: Sendable, Equatable, Codable {
         /// Relative, without a trailing slash.
         package var path: String
         package var isDirectory: Bool
@@ -326,8 +326,8 @@ package struct ReleaseSettings: Sendable, Equatable {
 }
 
 /// How to see that a release that was just put live works.
-package struct Health: Sendable, Equatable {
-    package enum Question: Sendable, Equatable {
+package struct Health: Sendable, Equatable, Codable {
+    package enum Question: Sendable, Equatable, Codable {
         /// A GET that must be answered with the status; redirects are not followed.
         case url(String, status: Int, headers: [String: String])
         /// A connection that must come about.
@@ -349,8 +349,8 @@ package struct Health: Sendable, Equatable {
 }
 
 /// A command that tells others how a job ended.
-package struct NoticeSetting: Sendable, Equatable {
-    package enum Event: String, Sendable, CaseIterable { case succeeded, failed, recovered }
+package struct NoticeSetting: Sendable, Equatable, Codable {
+    package enum Event: String, Sendable, CaseIterable, Codable { case succeeded, failed, recovered }
 
     package var run: String
     package var events: Set<Event>

@@ -23,6 +23,7 @@ package struct ConfigurationDifference: Sendable, Equatable {
             ("control.socket", old.controlSocket == new.controlSocket),
             ("state_directory", old.stateDirectory == new.stateDirectory),
             ("workers", old.workers == new.workers),
+            ("runner", old.runner == new.runner),
         ].filter { !$0.1 }.map(\.0)
     }
 
@@ -44,6 +45,7 @@ extension Configuration {
         new.controlSocket = old.controlSocket
         new.stateDirectory = old.stateDirectory
         new.workers = old.workers
+        new.runner = old.runner
         return new
     }
 }

@@ -64,7 +64,7 @@ extension ConfigurationField {
         guard let text = text(SizeText.form) else { return nil }
         guard let size = SizeText.bytes(text) else { return refused(text, mustBe: SizeText.form) }
         guard range.contains(size) else {
-            return refused(text, mustBe: "from \(SizeText.text(range.lowerBound)) to \(SizeText.text(range.upperBound))")
+            return refused(text, mustBe: "from \(SizeText.text(of: range.lowerBound)) to \(SizeText.text(of: range.upperBound))")
         }
         return size
     }

@@ -1,6 +1,8 @@
 /// Where everything that is found while the files are read comes together. It lives for one reading and never leaves it.
 final class ConfigurationFindings {
     let surroundings: ConfigurationSurroundings
+    /// Who runs the steps, as soon as that is read.
+    var runner = Configuration.RunnerKind.child
     private let uncheckedCredentials: UncheckedCredentials
     private(set) var problems: [ConfigurationProblem]
     private var notChecked: Set<String> = []
@@ -11,6 +13,9 @@ final class ConfigurationFindings {
         self.uncheckedCredentials = uncheckedCredentials
         problems = alreadyFound
     }
+
+    /// Whether the secrets of apps are for another process to read: then nobody looks for them here, and their values are empty.
+    var leavesSecretsToRunner: Bool { runner == .systemd && !surroundings.runsUnits }
 
     var hasErrors: Bool { problems.contains { $0.severity == .error } }
 

@@ -50,7 +50,10 @@ package struct ConfigurationReader: Sendable {
             MappingReader(.app, file: file, wanted: "an app needs account, repository, branch and root", findings: findings)?
                 .with(defaults).appReading(defaultName: file.defaultAppName, accounts: reading.accounts)
         }
-        CrossChecks(apps: apps, stateDirectory: reading.stateDirectory, findings: findings).run()
+        CrossChecks(
+            apps: apps, stateDirectory: reading.stateDirectory, runnerRoots: reading.runner == .systemd ? reading.runnerRoots : nil,
+            findings: findings
+        ).run()
         if apps.isEmpty, !findings.hasErrors {
             let position = appsDirectory?.position ?? main.tree.position
             findings.warning(at: position, "no apps are configured (put APP.yaml into the apps directory)")

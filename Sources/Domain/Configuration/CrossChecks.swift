@@ -3,11 +3,14 @@ struct CrossChecks {
     let apps: [AppReading]
     /// Absolute.
     let stateDirectory: String
+    /// Below one of which each root must lie; nil where steps are no units.
+    let runnerRoots: [String]?
     let findings: ConfigurationFindings
 
     func run() {
         checkNames()
         for (index, app) in apps.enumerated() {
+            if let runnerRoots { checkUnit(app, runnerRoots) }
             guard let root = app.root else { continue }
             checkRoot(root, app)
             for earlier in apps[..<index] { checkRoots(app, root, earlier) }
@@ -26,6 +29,17 @@ struct CrossChecks {
             } else {
                 first[name] = app
             }
+        }
+    }
+
+    /// What the runner would refuse.
+    private func checkUnit(_ app: AppReading, _ roots: [String]) {
+        if let read = app.app, read.unit.user == nil {
+            findings.error(at: app.namePosition, "`user` is missing (with `runner: systemd` the steps of an app run as it)")
+        }
+        if let root = app.root, !roots.contains(where: { $0 != root && PathText.isInside(root, $0) }) {
+            let roots = roots.map(quoted).joined(separator: ", ")
+            findings.error(at: app.rootPosition, "`root` must lie below one of `runner_roots`: \(roots)")
         }
     }
 

@@ -24,9 +24,7 @@ struct MappingReader {
                 reportUnknown(field)
                 continue
             }
-            if let entry = NotSupportedYet.entry(
-                for: field.name, value: field.tree.value, in: place, runsUnits: findings.surroundings.runsUnits)
-            {
+            if let entry = NotSupportedYet.entry(for: field.name, value: field.tree.value, in: place) {
                 findings.error(at: field.keyPosition, "`\(entry)` is not supported yet")
             }
             self.fields[field.name] = field
@@ -72,6 +70,12 @@ struct MappingReader {
     func refuse(_ keys: [String], _ why: String) {
         for key in keys {
             if let field = self[key] { findings.error(at: field.keyPosition, "`\(key)` \(why)") }
+        }
+    }
+
+    func warn(_ keys: [String], _ why: String) {
+        for key in keys {
+            if let field = self[key] { findings.warning(at: field.keyPosition, "`\(key)` \(why)") }
         }
     }
 

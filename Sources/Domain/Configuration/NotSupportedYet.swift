@@ -3,9 +3,7 @@
 /// Each is read and checked like every other key and then refused, because a key that is taken and does nothing is a lie. An entry
 /// is a key, or `key: value` where only that value has no effect. To support one, delete its line here and use what was read.
 enum NotSupportedYet {
-    static let entries = ofUnits.merging(others) { $0.union($1) }
-
-    private static let others: [ConfigurationPlace: Set<String>] = [
+    static let entries: [ConfigurationPlace: Set<String>] = [
         .main: [
             "hooks: off",
             "status_url",
@@ -25,18 +23,9 @@ enum NotSupportedYet {
         ],
     ]
 
-    /// The privileged runner reads these; the daemon does not use it yet.
-    private static let ofUnits: [ConfigurationPlace: Set<String>] = [
-        .main: ["runner: systemd", "runner_roots"],
-        .app: ["user", "allow_root", "limits"],
-        .step: ["network: off"],
-    ]
-
     /// The entry that speaks against `key` with this value, as a person would name it; nil: nothing does.
-    static func entry(
-        for key: String, value: ConfigurationTree.Value, in place: ConfigurationPlace, runsUnits: Bool
-    ) -> String? {
-        guard let refused = (runsUnits ? others : entries)[place] else { return nil }
+    static func entry(for key: String, value: ConfigurationTree.Value, in place: ConfigurationPlace) -> String? {
+        guard let refused = entries[place] else { return nil }
         if refused.contains(key) { return key }
         guard case .scalar(let text, _) = value else { return nil }
         let pair = "\(key): \(text)"

@@ -1,5 +1,5 @@
 /// What `auth` comes to.
-package struct Credentials: Sendable, Equatable {
+package struct Credentials: Sendable, Equatable, Codable {
     package var rest: RESTCredential?
     package var ssh: SSHCredential?
 

@@ -31,6 +31,7 @@ extension MappingReader {
     /// The main file. Where a value is wrong, its default stands in, so that the apps can still be checked.
     func mainReading() -> MainReading {
         let surroundings = findings.surroundings
+        findings.runner = self["runner"]?.runner() ?? .child
         let state = surroundings.stateDirectory.map { PathText.absolute($0, in: "/") } ?? "/var/lib/bittern"
         let reading = MainReading(
             name: self["name"]?.serverName() ?? surroundings.hostName,
@@ -39,7 +40,7 @@ extension MappingReader {
             publicURL: self["public_url"]?.webAddress(["https", "http"])?.text,
             stateDirectory: self["state_directory"]?.stateDirectory() ?? state,
             workers: self["workers"]?.wholeNumber(in: 0...1_000) ?? 2,
-            runner: self["runner"]?.runner() ?? .child,
+            runner: findings.runner,
             runnerRoots: self["runner_roots"]?.runnerRoots() ?? ["/srv"],
             drain: self["drain"]?.duration(allowsZero: true) ?? .seconds(5 * 60),
             retention: self["retention"]?.retention() ?? Retention(),
@@ -47,6 +48,7 @@ extension MappingReader {
             environment: self["env"]?.environment() ?? [:],
             accounts: required("accounts", "at least one, with kind and hook_secret")?.accounts() ?? [:]
         )
+        if findings.runner == .child { warn(["runner_roots"], "has no effect with `runner: child`") }
         _ = self["apps_directory"]?.path("a directory")
         checkDefaults()
         checkLaterKeysOfMain()

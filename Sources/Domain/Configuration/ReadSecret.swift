@@ -46,7 +46,11 @@ extension ConfigurationField {
         guard let fields = namedFields("a mapping of names to secrets") else { return nil }
         var secrets: [String: Secret] = [:]
         for field in fields where field.checkEnvironmentName() {
-            secrets[field.name] = field.secret(.shown)?.value
+            if findings.leavesSecretsToRunner {
+                if field.secretReference() != nil { secrets[field.name] = Secret([]) }
+            } else {
+                secrets[field.name] = field.secret(.shown)?.value
+            }
         }
         return secrets
     }

@@ -46,6 +46,7 @@ struct StepsReader {
         let environment = mapping["env"]?.environment() ?? [:]
         let secrets = secrets(mapping, section, environment)
         let network = mapping["network"]?.choice(["on", "off"])
+        if network == "off", mapping.findings.runner == .child { mapping.refuse(["network"], "can be off only with `runner: systemd`") }
         mapping.checkRest(of: section)
         guard let name, let run, isFree else { return nil }
         var step = CommandStep(

@@ -5,6 +5,9 @@ extension MappingReader {
         unit.user = self["user"]?.systemAccount("a user's name")
         unit.allowsRoot = self["allow_root"]?.flag() ?? false
         if unit.user == "root", !unit.allowsRoot { refuse(["user"], "is root (add `allow_root: true`, or choose another user)") }
+        if findings.runner == .child {
+            warn(["user", "allow_root", "limits"], "has no effect with `runner: child`, whose steps run as the daemon does")
+        }
         guard let limits = self["limits"]?.mapping(.limits) else { return unit }
         unit.memory = limits["memory"]?.size(in: 1 << 20...SizeText.limit)
         unit.processor = limits["cpu"]?.percentage()

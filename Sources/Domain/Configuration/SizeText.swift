@@ -1,5 +1,5 @@
 /// A number of bytes as people write it in the configuration: `512K`, `64M`, `2G`; K is 1,024.
-enum SizeText {
+package enum SizeText {
     /// For messages.
     static let form = "a size such as 512K, 64M or 2G"
     /// The largest size there is; nothing that is configured comes near.
@@ -13,7 +13,7 @@ enum SizeText {
     }
 
     /// The shortest way to write a size that is a multiple of 1,024.
-    static func text(_ bytes: Int) -> String {
+    package static func text(of bytes: Int) -> String {
         let unit = units.last { bytes % (1 << $0.shift) == 0 } ?? units[0]
         return "\(bytes >> unit.shift)\(Unicode.Scalar(unit.letter))"
     }

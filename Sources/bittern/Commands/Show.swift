@@ -30,10 +30,13 @@ struct Show: AsyncParsableCommand {
         facts.add(["started", Terminal.localTime(job.started_at)])
         facts.add(["finished", Terminal.localTime(job.finished_at)])
         guard !job.steps.isEmpty else { return ([facts.text] + next(job)).joined(separator: "\n\n") }
-        var steps = Table(["STEP", "STATE", "EXIT", "STARTED", "TOOK"])
+        // Only where steps are units does anybody know.
+        let isCounted = job.steps.contains { $0.cpu_ms != nil || $0.memory_peak != nil }
+        var steps = Table(["STEP", "STATE", "EXIT", "STARTED", "TOOK"] + (isCounted ? ["CPU", "MEMORY"] : []))
         for step in job.steps {
             let exit = step.exit_status.map(String.init) ?? step.signal.map { "signal \($0)" } ?? "-"
-            steps.add([step.name, step.state, exit, Terminal.localTime(step.started_at), Self.took(step)])
+            steps.add(
+                [step.name, step.state, exit, Terminal.localTime(step.started_at), Self.took(step)] + (isCounted ? Self.usage(step) : []))
         }
         return ([facts.text, steps.text] + next(job)).joined(separator: "\n\n")
     }
@@ -47,6 +50,10 @@ struct Show: AsyncParsableCommand {
             ["bittern log \(job.id) shows what its steps wrote; bittern retry \(job.id) does the same again."]
         default: []
         }
+    }
+
+    private static func usage(_ step: StepReply) -> [String] {
+        [step.cpu_ms.map { Terminal.took(milliseconds: $0) } ?? "-", step.memory_peak.map { "\($0 >> 20) MB" } ?? "-"]
     }
 
     private static func took(_ step: StepReply) -> String {

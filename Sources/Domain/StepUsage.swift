@@ -1,0 +1,12 @@
+/// What all processes of a step took together.
+package struct StepUsage: Sendable, Equatable, Codable {
+    /// Of the processors; nil: not known.
+    package var processorTime: Duration?
+    /// The most they had at one time, in bytes; nil: not known.
+    package var memory: Int?
+
+    package init(processorTime: Duration? = nil, memory: Int? = nil) {
+        self.processorTime = processorTime
+        self.memory = memory
+    }
+}
