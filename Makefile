@@ -34,6 +34,11 @@ test-systemd: needs-systemd build deb ## install the package on a machine with a
 	python3 Tests/systemd/run.py --debug-binary $(BITTERN) $(if $(ONLY),--only '$(ONLY)') \
 		.build/bittern_$$($(BITTERN) --version)_amd64.deb
 
+.PHONY: torture-units
+torture-units: needs-systemd build deb ## restart and kill the daemon and the runner in the middle of ten builds, ROUNDS times (100)
+	python3 Tests/systemd/run.py --only 'ten builds' --rounds $(or $(ROUNDS),100) $(if $(SEED),--seed $(SEED)) \
+		.build/bittern_$$($(BITTERN) --version)_amd64.deb
+
 torture: needs-test build-tests ## kill the daemon at random while it works, ROUNDS times (200), and check what is left
 	BITTERN_TORTURE_ROUNDS=$(or $(ROUNDS),200) $(SWIFT) test --skip-build $(BUILD_FLAGS) --filter TortureTests
 

@@ -37,10 +37,9 @@ actor NoticeDesk: Service {
                 await tell(notice)
                 if !Task.isCancelled { try await ledger.noticeDone(notice.id) }
             }
-        } catch is CancellationError {
-            // The daemon stops in the middle of a question to the ledger; the next one asks it again.
         } catch {
-            reporter.ledgerTrouble("a notice could not be sent: \(error)")
+            // Where the daemon stops in the middle of a question to the ledger, the next one asks it again.
+            if !Task.isCancelled { reporter.ledgerTrouble("a notice could not be sent: \(error)") }
         }
     }
 

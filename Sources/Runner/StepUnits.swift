@@ -125,6 +125,8 @@ struct StepUnits {
     /// - Parameter isWanted: whether somebody still waits.
     func wait(for name: Name, while isWanted: () -> Bool) throws -> RunnerReply {
         if let state = try bus.wait(for: name.unit, while: isWanted) {
+            // Somebody else who waits may have been quicker, and the manager knows of it no more.
+            if let known = result(of: name) { return .ended(known) }
             let result = Self.result(of: state, told: told(name))
             // Before the unit goes: what it knew goes with it.
             try FileSystem.writeFile(
@@ -194,6 +196,8 @@ struct StepUnits {
             case ("timeout", let told) where told == nil || told?.end == .stopped:
                 StepResult(.failed(reason: "it ran longer than it may, and was ended"))
             case (_, let told?): told
+            case (let result, nil) where state.code == 0:
+                StepResult(.failed(reason: "the service manager could not start its unit (\(result))"))
             case (_, nil): StepResult(state.code == CLD_EXITED ? .exited(status: state.status) : .signalled(state.status))
             }
         result.cpu_ms = told?.cpu_ms ?? state.processorTime.map { Int64($0 / 1_000_000) }

@@ -126,6 +126,9 @@ package struct UnitState: Sendable, Equatable {
     /// MemoryMax= in bytes; nil: none.
     package var memoryLimit: UInt64?
 
+    /// Whether the manager has come to it; before that it looks as if it had ended.
+    package var hasBegun: Bool
+
     /// Whether the program has ended.
-    package var hasEnded: Bool { active == "failed" || active == "inactive" || sub == "exited" || sub == "dead" }
+    package var hasEnded: Bool { active == "failed" || sub == "exited" || hasBegun && (active == "inactive" || sub == "dead") }
 }

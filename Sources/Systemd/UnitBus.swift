@@ -41,13 +41,24 @@ package final class UnitBus {
     /// What is known of it; nil: nothing.
     package func state(of unit: String) throws(UnitError) -> UnitState? {
         guard let path = try path(of: unit) else { return nil }
+        do {
+            return try state(at: path)
+        } catch  where error.isNotThere {
+            return nil
+        }
+    }
+
+    private func state(at path: String) throws(UnitError) -> UnitState {
         let (basic, service) = ("org.freedesktop.systemd1.Unit", "org.freedesktop.systemd1.Service")
+        // First: it may begin while the rest is asked for, and must not look then as if it had ended.
+        let hasBegun = try number("InactiveExitTimestampMonotonic", "t", basic, path, UInt64(0)) > 0
         return UnitState(
             active: try text("ActiveState", basic, path), sub: try text("SubState", basic, path), result: try text("Result", service, path),
             code: try number("ExecMainCode", "i", service, path, Int32(0)),
             status: try number("ExecMainStatus", "i", service, path, Int32(0)),
             processorTime: try number("CPUUsageNSec", "t", service, path, UInt64.max).known,
-            memoryLimit: try number("MemoryMax", "t", service, path, UInt64.max).known)
+            memoryLimit: try number("MemoryMax", "t", service, path, UInt64.max).known,
+            hasBegun: hasBegun)
     }
 
     /// Waits until its program has ended.
@@ -242,7 +253,10 @@ package struct UnitError: Error, Equatable, CustomStringConvertible {
     package let sentence: String
 
     package var description: String { sentence }
-    fileprivate var isNotThere: Bool { name == "org.freedesktop.systemd1.NoSuchUnit" }
+    /// Also of one that went while it was being asked for.
+    fileprivate var isNotThere: Bool {
+        ["org.freedesktop.systemd1.NoSuchUnit", "org.freedesktop.DBus.Error.UnknownObject"].contains(name)
+    }
 
     init(name: String, sentence: String) {
         self.name = name

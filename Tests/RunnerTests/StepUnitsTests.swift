@@ -10,7 +10,8 @@ struct StepUnitsTests {
         -> StepOutcome
     {
         let state = UnitState(
-            active: "failed", sub: "failed", result: result, code: code, status: status, processorTime: nil, memoryLimit: memory)
+            active: "failed", sub: "failed", result: result, code: code, status: status, processorTime: nil, memoryLimit: memory,
+            hasBegun: true)
         return StepUnits.result(of: state, told: told.map { StepResult($0) }).outcome
     }
 
@@ -35,12 +36,14 @@ struct StepUnitsTests {
     func silent() {
         #expect(outcome("exit-code", 1, 125) == .exited(status: 125))
         #expect(outcome("signal", 2, 9) == .signalled(9))
+        #expect(outcome("resources", 0, 0) == .failed(reason: "the service manager could not start its unit (resources)"))
     }
 
     @Test("what a step took is what its supervisor counted, or else the manager")
     func usage() {
         let state = UnitState(
-            active: "failed", sub: "failed", result: "oom-kill", code: 2, status: 9, processorTime: 2_500_000_000, memoryLimit: nil)
+            active: "failed", sub: "failed", result: "oom-kill", code: 2, status: 9, processorTime: 2_500_000_000, memoryLimit: nil,
+            hasBegun: true)
         var told = StepResult(.succeeded)
         (told.cpu_ms, told.memory) = (12, 4096)
         #expect(StepUnits.result(of: state, told: told).usage == StepUsage(processorTime: .milliseconds(12), memory: 4096))

@@ -39,13 +39,15 @@ struct TransientUnitTests {
         #expect(properties["PrivateNetwork"] == .flag(true))
     }
 
-    @Test("a program has ended when its unit failed, went away or only remains")
+    @Test("a program has ended when its unit failed, went away or only remains, and not while it waits for the manager")
     func ended() {
-        for (active, sub, hasEnded) in [
-            ("activating", "start", false), ("active", "running", false), ("active", "exited", true), ("failed", "failed", true),
-            ("inactive", "dead", true), ("deactivating", "stop-sigterm", false),
+        for (active, sub, hasEnded, hasBegun) in [
+            ("activating", "start", false, true), ("active", "running", false, true), ("active", "exited", true, true),
+            ("failed", "failed", true, true), ("inactive", "dead", true, true), ("deactivating", "stop-sigterm", false, true),
+            ("inactive", "dead", false, false),
         ] {
-            let state = UnitState(active: active, sub: sub, result: "success", code: 0, status: 0, processorTime: nil)
+            let state = UnitState(
+                active: active, sub: sub, result: "success", code: 0, status: 0, processorTime: nil, hasBegun: hasBegun)
             #expect(state.hasEnded == hasEnded, "\(active) \(sub)")
         }
     }

@@ -54,6 +54,8 @@ class World:
         shutil.copy(package, machine.path(self.deb))
         self.cursor = machine.cursor()
         self.sends_watchdog = None
+        self.rounds = 5
+        self.seed = None
 
     def note(self, text):
         """Something measured, shown below the check's line."""

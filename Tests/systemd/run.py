@@ -24,6 +24,8 @@ def arguments():
     parser.add_argument("--only", action="append", default=[], metavar="WORDS",
                         help="run the checks whose sentence matches; may be repeated")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run them N times, to see whether something fails now and then")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="of the check that restarts and kills what it can")
+    parser.add_argument("--seed", type=int, metavar="N", help="what that check does when; without it, a new one each time")
     parser.add_argument("--list", action="store_true", help="list the checks")
     parser.add_argument("--shell", action="store_true", help="open a shell in the machine when the checks are done")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
@@ -80,6 +82,7 @@ def inside(options):
     try:
         print(f"# booted in {time.monotonic() - began:.1f} s", flush=True)
         world = checks.World(booted, options.package.resolve(), options.debug_binary)
+        world.rounds, world.seed = options.rounds, options.seed
         results = [run_check(world, number, check) for number, check in enumerate(selected, 1)]
         if options.shell:
             booted.shell()
