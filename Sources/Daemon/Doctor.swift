@@ -67,6 +67,7 @@ package struct Doctor: Sendable {
         guard let inside else { return findings }
         for door in inside.hooks { findings.append(Diagnosis.hooks(door.name, await door.ask())) }
         if let configuration { findings += await live(inside.ledger, of: configuration) }
+        if configuration?.runner == .systemd { findings.append(Diagnosis.runner(await UnitRunner.trouble())) }
         findings += serviceManager
         if let configuration {
             findings.append(await database(inside.ledger, at: StateDirectory(path: configuration.stateDirectory).ledger))
@@ -82,12 +83,22 @@ package struct Doctor: Sendable {
             Diagnosis.controlSocket(configuration.controlSocket, HostFacts.file(configuration.controlSocket)),
         ]
         let roots = configuration.apps.map { app in
+            if configuration.runner == .systemd { return root(of: app, user: app.unit.user ?? "") }
             let place = HostFacts.nearest(app.root)
             let facts = HostFacts.file(place)
             let isWritable = isDaemonsUser(configuration) ? HostFacts.mayWrite(in: place) : facts?.mayBeWritten(by: user(of: configuration))
             return Diagnosis.root(app.root, of: app.name, facts, isWritable: isWritable)
         }
         return own.compactMap { $0 } + roots
+    }
+
+    /// What the daemon may do there says nothing where the steps are somebody else's.
+    private func root(of app: App, user: String) -> Finding {
+        guard let number = HostFacts.user(user) else { return Diagnosis.missingUser(user, of: app.name) }
+        // A root that is not there yet is made by the first job, where its user may.
+        let facts = HostFacts.file(HostFacts.nearest(app.root))
+        let isWritable = facts.flatMap { $0.mayBeWritten(by: number) ?? ($0.letsGroupWrite ? nil : false) }
+        return Diagnosis.root(app.root, of: app.name, user: user, facts, isWritable: isWritable)
     }
 
     /// Whose the state directory is, that is the daemon's user.

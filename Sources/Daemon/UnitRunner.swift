@@ -43,6 +43,18 @@ actor UnitRunner: StepRunner {
         self.trouble = trouble
     }
 
+    /// Why the runner does not answer; nil: it does.
+    static func trouble(socket: String = socket) async -> String? {
+        let call = LineCall(path: socket, longestAnswer: RunnerReply.longestLine)
+        do {
+            let question = RunnerRequest(verb: .query, job: 1, start: 0, position: 0)
+            _ = try RunnerReply(line: try await call.ask(Array(try question.line()), patience: .seconds(10)))
+            return nil
+        } catch {
+            return "\(error)"
+        }
+    }
+
     // MARK: Steps
 
     func start(_ order: StepOrder) {
@@ -230,7 +242,8 @@ extension StepRequest {
     private init(_ order: StepOrder, _ work: Work) {
         self.init(
             app: order.app.name, job: order.job.id, cause: order.job.cause, ref: order.job.ref, commit: order.job.commit, work: work,
-            configurationHash: order.app.configurationHash, previous: order.live, target: order.target.map { Release($0) },
+            startedAt: order.job.startedAt ?? order.job.queuedAt, configurationHash: order.app.configurationHash, previous: order.live,
+            target: order.target.map { Release($0) },
             goBack: order.goBack.map { Release($0) })
     }
 }

@@ -38,6 +38,8 @@ package struct StepRequest: Sendable, Equatable {
     package var ref: RefName?
     package var commit: CommitID
     package var work: Work
+    /// When the start began. A ledger that was restored counts its jobs anew, and tells them from those of before by this.
+    package var startedAt: Timestamp
     /// ``App/configurationHash`` as the daemon has it.
     package var configurationHash: [UInt8]
     /// The commit that was live as the job started.
@@ -48,7 +50,8 @@ package struct StepRequest: Sendable, Equatable {
     package var goBack: Release?
 
     package init(
-        app: String, job: Int64, cause: Job.Cause, ref: RefName?, commit: CommitID, work: Work, configurationHash: [UInt8],
+        app: String, job: Int64, cause: Job.Cause, ref: RefName?, commit: CommitID, work: Work, startedAt: Timestamp,
+        configurationHash: [UInt8],
         previous: CommitID? = nil, target: Release? = nil, goBack: Release? = nil
     ) {
         self.app = app
@@ -57,6 +60,7 @@ package struct StepRequest: Sendable, Equatable {
         self.ref = ref
         self.commit = commit
         self.work = work
+        self.startedAt = startedAt
         self.configurationHash = configurationHash
         self.previous = previous
         self.target = target

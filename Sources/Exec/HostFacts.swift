@@ -24,6 +24,9 @@ package enum HostFacts {
         return FileFacts(mode: status.st_mode, owner: status.st_uid, group: status.st_gid)
     }
 
+    /// The number of a user; nil: there is none of the name.
+    package static func user(_ name: String) -> UInt32? { SystemUser(name)?.user }
+
     /// `path`, or where it is not there the nearest directory above it that is.
     package static func nearest(_ path: String) -> String {
         var path = path

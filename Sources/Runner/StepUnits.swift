@@ -4,6 +4,7 @@ import FoundationEssentials
 import Glibc
 import RunnerAPI
 import Settings
+import Synchronization
 import Systemd
 
 /// Starts steps as units, and knows what became of them: from the manager while the unit is there, from a file of the runner's own
@@ -46,17 +47,24 @@ struct StepUnits {
     // MARK: Verbs
 
     func start(_ request: StepRequest, _ name: Name, log: Int32?) throws -> RunnerReply {
-        guard try bus.state(of: name.unit) == nil, result(of: name) == nil else { return .running }
+        // Two daemons may ask for the same step, one of which is gone since: what this one is told must be true for the other.
+        var tries = 0
+        while !Self.starting.withLock({ $0.insert(name.unit).inserted }) {
+            tries += 1
+            guard tries < 6000 else { throw Refusal(sentence: "\(name.unit) is being started for a minute; journalctl -u bittern-runner") }
+            usleep(10_000)
+        }
+        defer { Self.starting.withLock { _ = $0.remove(name.unit) } }
+        let isThere = try bus.state(of: name.unit) != nil
+        try forgetOthers(of: name, begun: request.startedAt, isThere: isThere)
+        guard !isThere, result(of: name) == nil else { return .running }
         let (configuration, admitted) = try admit(request)
         let log = try Self.log(log, for: admitted)
         defer { if admitted.isSilent { close(log) } }
         let role = try role(of: admitted)
         let specification = try admitted.specification(role, in: place).sealed()
         defer { close(specification) }
-        let results = open(name.line(in: place.state), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o600)
-        // Begun by another connection a moment ago; or by a runner that died before the unit was there, and then the step is lost.
-        if results < 0, errno == EEXIST { return .running }
-        guard results >= 0 else { throw Refusal(sentence: "the result cannot be written to \(place.state): \(systemMessage(errno))") }
+        guard let results = try openResults(of: name) else { return .running }
         defer { close(results) }
         let unit = unit(name, admitted, role, among: configuration, descriptors: [specification, log, results])
         do {
@@ -66,7 +74,48 @@ struct StepUnits {
             unlink(name.line(in: place.state))
             throw error
         }
+        // From here on a unit that is not there is one that was.
+        try FileSystem.writeFile("", named: name.mark, in: place.state, mode: 0o600)
         return .running
+    }
+
+    /// Makes sure that what is known by the name is of this very start, and not of one of the same number in another ledger.
+    private func forgetOthers(of name: Name, begun: Timestamp, isThere: Bool) throws {
+        let sign = "\(begun.milliseconds)\n"
+        if let file = try? SmallFile.read(place.state + "/" + name.sign, limit: 64), file.bytes == Array(sign.utf8) { return }  // or never begun
+        guard !isThere else { throw Refusal(sentence: "\(name.unit) runs for a daemon with another ledger; systemctl stop \(name.unit)") }
+        for file in [name.line(in: place.state), place.state + "/" + name.file, place.state + "/" + name.mark] { unlink(file) }
+        try FileSystem.writeFile(sign, named: name.sign, in: place.state, mode: 0o600)
+    }
+
+    /// Units that are about to be there.
+    private static let starting = Mutex<Set<String>>([])
+
+    /// The file for what the supervisor says, made before there is a unit: so what was begun is known also after a power cut.
+    ///
+    /// - Returns: nil when the step was begun before, and what became of it is to be waited for.
+    private func openResults(of name: Name) throws -> Int32? {
+        let path = name.line(in: place.state)
+        var results = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o600)
+        if results < 0, errno == EEXIST {
+            // A runner that was killed between the file and the unit has begun nothing, as long as this is still the same boot.
+            guard told(name) == nil, FileSystem.isMissing(place.state + "/" + name.mark), Self.isOfThisBoot(path) else { return nil }
+            results = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+        }
+        guard results >= 0 else { throw Refusal(sentence: "the result cannot be written to \(place.state): \(systemMessage(errno))") }
+        do {
+            try FileSystem.syncDirectory(place.state)
+            return results
+        } catch {
+            close(results)
+            throw error
+        }
+    }
+
+    private static func isOfThisBoot(_ path: String) -> Bool {
+        var (status, uptime) = (stat(), timespec())
+        guard lstat(path, &status) == 0, clock_gettime(CLOCK_BOOTTIME, &uptime) == 0 else { return false }
+        return status.st_mtim.tv_sec > time(nil) - uptime.tv_sec
     }
 
     // MARK: Units
@@ -83,6 +132,11 @@ struct StepUnits {
         case .checkout, .activate, .command, .units, .health:
             let user = try StepUser(
                 admitted.app.unit.user ?? "", allowsRoot: admitted.app.unit.allowsRoot, whose: "for the steps of \(admitted.app.name)")
+            let root = admitted.app.root
+            guard !FileSystem.isMissing(root) else {
+                throw Refusal(
+                    sentence: "the root of \(admitted.app.name) is not there (install -d -o \(user.name) -g \(user.name) \(root))")
+            }
             try user.makeDirectory(admitted.home)
             return StepRole(user: user.name, kind: .app)
         }
@@ -101,8 +155,7 @@ struct StepUnits {
         unit.hasNetwork = admitted.hasNetwork
         let own = role.kind == .app ? app.name : nil
         let others = configuration.apps.filter { $0.name != own }.flatMap { [$0.root, "\(place.homes)/\($0.name)"] }
-        // An app in the root of another one is none of the others.
-        unit.inaccessible = place.hidden + others.filter { $0 != app.root || own == nil }
+        unit.inaccessible = place.hidden + others
         switch role.kind {
         case .fetch:
             unit.writable = [place.fetched]
@@ -162,6 +215,10 @@ struct StepUnits {
         var unit: String { "bittern-\(text).service" }
         /// With how it ended, as the runner found it.
         var file: String { "\(text).ended" }
+        /// When its start began.
+        var sign: String { "\(text).start" }
+        /// Its unit was there.
+        var mark: String { "\(text).begun" }
         /// What its supervisor said of it.
         func line(in directory: String) -> String { "\(directory)/\(text).told" }
     }
@@ -198,6 +255,9 @@ struct StepUnits {
             case (_, let told?): told
             case (let result, nil) where state.code == 0:
                 StepResult(.failed(reason: "the service manager could not start its unit (\(result))"))
+            // What systemd itself exits with before there is a program (systemd.exec(5), "Process Exit Codes").
+            case (_, nil) where state.code == CLD_EXITED && (200...243).contains(state.status):
+                StepResult(.failed(reason: "the service manager could not set up its unit (status \(state.status)); journalctl says why"))
             case (_, nil): StepResult(state.code == CLD_EXITED ? .exited(status: state.status) : .signalled(state.status))
             }
         result.cpu_ms = told?.cpu_ms ?? state.processorTime.map { Int64($0 / 1_000_000) }
@@ -264,30 +324,24 @@ private struct StepRole {
     let kind: Kind
 }
 
-/// A user, as the user database has it.
+/// Somebody who owns what a step works on.
 private struct StepUser {
     let name: String
-    private let user: uid_t
-    private let group: gid_t
+    private let entry: SystemUser
 
     /// - Parameter whose: what the user is wanted for.
     init(_ name: String, allowsRoot: Bool, whose: String) throws {
-        var entry = passwd()
-        var found: UnsafeMutablePointer<passwd>?
-        var buffer = [CChar](repeating: 0, count: 16384)
-        // Several connections ask at once, and getpwnam(3) would give one what another asked for.
-        getpwnam_r(name, &entry, &buffer, buffer.count, &found)
-        guard found != nil else { throw StepUnits.Refusal(sentence: "there is no user \(name) \(whose)") }
-        guard entry.pw_uid != 0 || allowsRoot else {
+        guard let entry = SystemUser(name) else { throw StepUnits.Refusal(sentence: "there is no user \(name) \(whose)") }
+        guard entry.user != 0 || allowsRoot else {
             throw StepUnits.Refusal(sentence: "the user \(name) \(whose) has the rights of root, and `allow_root` is not set")
         }
-        (self.name, user, group) = (name, entry.pw_uid, entry.pw_gid)
+        (self.name, self.entry) = (name, entry)
     }
 
     /// The directory above belongs to root, so nobody can have put anything else in its place.
     func makeDirectory(_ path: String) throws {
         try FileSystem.makeDirectory(path, mode: 0o700)
-        guard lchown(path, user, group) == 0 else { throw StepUnits.Refusal(sentence: "\(path): \(systemMessage(errno))") }
+        guard lchown(path, entry.user, entry.group) == 0 else { throw StepUnits.Refusal(sentence: "\(path): \(systemMessage(errno))") }
     }
 }
 

@@ -79,6 +79,8 @@ package struct RunnerRequest: Sendable, Equatable {
         var reason: String?
         /// What a chore is about.
         var release: Release?
+        /// Milliseconds since 1970.
+        var started: Int64?
         var configuration: String?
         var previous: String?
         var target: Release?
@@ -93,6 +95,7 @@ package struct RunnerRequest: Sendable, Equatable {
             case .start(let step):
                 verb = "start"
                 (app, cause, ref, commit) = (step.app, step.cause.rawValue, step.ref?.full, step.commit.hex)
+                started = step.startedAt.milliseconds
                 configuration = Hexadecimal.text(of: step.configurationHash)
                 (previous, target, go_back) = (step.previous?.hex, step.target.map(Release.init), step.goBack.map(Release.init))
                 switch step.work {
@@ -130,9 +133,10 @@ package struct RunnerRequest: Sendable, Equatable {
             guard let hash = configuration.flatMap({ Hexadecimal.bytes(of: $0) }), hash.count == 32 else {
                 throw RunnerLine.Malformed("configuration")
             }
+            guard let started, started > 0 else { throw RunnerLine.Malformed("started") }
             return StepRequest(
                 app: app, job: job, cause: cause, ref: try RunnerLine.ref(ref), commit: try RunnerLine.commit(commit, "commit"),
-                work: try work(), configurationHash: hash,
+                work: try work(), startedAt: Timestamp(milliseconds: started), configurationHash: hash,
                 previous: try previous.map { text throws(RunnerLine.Malformed) in try RunnerLine.commit(text, "previous") },
                 target: try target?.value(), goBack: try go_back?.value())
         }

@@ -120,6 +120,22 @@ import Testing
         #expect(level(nil, nil) == .problem)
     }
 
+    @Test("where steps are units the root must be the app's user's, who must be there, and the runner must answer")
+    func unitRoot() {
+        let refused = Diagnosis.root("/srv/shop", of: "shop", user: "shop", facts(0o755), isWritable: false)
+        #expect(
+            refused.level == .problem && refused.sentence == "user shop may not write in /srv/shop"
+                && refused.remedy == "chown shop /srv/shop")
+        #expect(
+            Diagnosis.root("/srv/shop", of: "shop", user: "shop", facts(0o755), isWritable: true).sentence
+                == "/srv/shop can be written by shop")
+        let unknown = Diagnosis.root("/srv/shop", of: "shop", user: "shop", facts(0o775), isWritable: nil)
+        #expect(unknown.level == .warning && unknown.remedy?.contains("ls -ld /srv/shop") == true)
+        #expect(Diagnosis.missingUser("shop", of: "shop").remedy == "useradd --system --shell /usr/sbin/nologin shop")
+        #expect(Diagnosis.runner(nil).level == .ok)
+        #expect(Diagnosis.runner("nobody there").level == .problem)
+    }
+
     @Test("whether a user may write somewhere is known of the owner and of everybody")
     func mayBeWritten() {
         let facts = FileFacts(mode: 0o755, owner: 7, group: 7)

@@ -28,7 +28,7 @@ struct RunnerAdmissionTests {
     {
         var request = StepRequest(
             app: app.name, job: 42, cause: .push, ref: try branch("main"), commit: try commit("a"), work: .step(stage, position: position),
-            configurationHash: app.configurationHash)
+            startedAt: Timestamp(milliseconds: 1), configurationHash: app.configurationHash)
         change(&request)
         return request
     }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Domain
@@ -29,6 +30,20 @@ struct SecretTests {
                 #expect(!text.contains(Self.value) && !text.contains("99, 111, 114") && !text.contains("- 99"))
             }
         }
+    }
+
+    @Test("nor does a coder write it, or what holds one, that was not told it may")
+    func coding() throws {
+        let shop = try app(secrets: ["TOKEN": Self.secret])
+        #expect(throws: EncodingError.self) { try JSONEncoder().encode(Self.secret) }
+        #expect(throws: EncodingError.self) { try JSONEncoder().encode(shop) }
+        let (encoder, decoder) = (JSONEncoder(), JSONDecoder())
+        let key = try #require(Secret.mayBeCoded)
+        encoder.userInfo[key] = true
+        let data = try encoder.encode(shop)
+        #expect(throws: DecodingError.self) { try decoder.decode(App.self, from: data) }
+        decoder.userInfo[key] = true
+        #expect(try decoder.decode(App.self, from: data) == shop)
     }
 
     @Test("its bytes come out in one place, and it knows how many they are")

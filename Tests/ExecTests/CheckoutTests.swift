@@ -111,6 +111,30 @@ import Testing
         }
     }
 
+    @Test("a commit that would fill the disk is refused before its first file is written")
+    func bomb() async throws {
+        try await withSite { site, origin, _ in
+            // A megabyte and a half of nothing, sixteen times, sixteen times, sixteen times, sixteen times: a few kilobytes in the mirror.
+            let work = origin.work
+            try Data(count: 3 << 19).write(to: URL(filePath: work + "/nothing"))
+            var entry = "100644 blob \(try await origin.git("hash-object", "-w", "nothing"))"
+            for _ in 0..<4 {
+                let lines = (0..<16).map { "\(entry)\t\($0)" }.joined(separator: "\n")
+                try Data((lines + "\n").utf8).write(to: URL(filePath: work + "/lines"))
+                let tree = try await Shell.check(["/bin/sh", "-c", "git -C \"$0\" mktree <\"$0/lines\"", work]).output
+                entry = "040000 tree \(tree.split(separator: "\n")[0])"
+            }
+            let tree = String(entry.split(separator: " ")[2])
+            let commit = try await origin.git("commit-tree", "-m", "Boom", tree)
+            try await origin.git("push", "--quiet", "--force", "origin", "\(commit):refs/heads/main")
+            let job = try site.job(commit)
+            let outcome = try await site.run(["fetch", "checkout"], of: job)
+            guard case .failed(let reason) = outcome else { return #expect(outcome == .failed(reason: "")) }
+            #expect(reason.contains("more than 2000000 files, or more than 64 GB"), "\(reason)")
+            #expect(FileSystem.kind(of: site.release(of: job)) == nil)
+        }
+    }
+
     @Test("many small files on a full disk fail the checkout too", .enabled(if: geteuid() == 0, "only root may mount a small file system"))
     func fullOfSmall() async throws {
         let files = Dictionary((0..<60).map { ("d\($0)/f", String(repeating: "x", count: 3000)) }, uniquingKeysWith: { $1 })

@@ -10,7 +10,7 @@ struct RunnerLineTests {
         let commit = try #require(CommitID(String(repeating: "a", count: 40)))
         var step = StepRequest(
             app: "shop", job: 42, cause: .push, ref: RefName(.branch, "main"), commit: commit, work: .step(.preDeploy, position: 4),
-            configurationHash: [UInt8](repeating: 7, count: 32), previous: commit)
+            startedAt: Timestamp(milliseconds: 1_767_225_600_123), configurationHash: [UInt8](repeating: 7, count: 32), previous: commit)
         step.goBack = StepRequest.Release(release: 41, commit: commit, ref: RefName(.tag, "v1"))
         return RunnerRequest(verb: .start(step), job: 42, start: 2, position: 4)
     }
@@ -56,7 +56,8 @@ struct RunnerLineTests {
             ("position", "10001"), ("position", "99999999999999999999"), ("verb", "\"run\""), ("verb", "null"), ("app", "\"../etc\""),
             ("app", "\"\""), ("app", "null"), ("cause", "\"because\""), ("ref", "\"main\""), ("ref", "\"refs/heads/a..b\""),
             ("ref", "\"refs/heads/--upload-pack=x\""), ("commit", "\"HEAD\""), ("commit", "\"aaaaaaa\""), ("commit", "null"),
-            ("stage", "\"shell\""), ("chore", "\"remove\""), ("chore", "\"rm\""), ("configuration", "\"07\""), ("configuration", "null"),
+            ("stage", "\"shell\""), ("started", "0"), ("started", "null"), ("chore", "\"remove\""), ("chore", "\"rm\""),
+            ("configuration", "\"07\""), ("configuration", "null"),
             ("previous", "\"x\""),
             ("go_back", "{\"release\":0,\"commit\":\"\(String(repeating: "a", count: 40))\"}"),
             ("target", "{\"release\":3,\"commit\":\"../..\"}"), ("target", "[]"),

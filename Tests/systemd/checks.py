@@ -79,6 +79,7 @@ class World:
     def make_installed(self):
         if not self.is_installed:
             self.install(self.deb)
+        self.machine.run("rm -f /etc/systemd/system/bittern.service.d/git.conf")
         self.machine.write(CHILD_RUNNER, (ROOT / "systemd/runner-child.conf").read_text())
         self.machine.run("systemctl daemon-reload")
         self.shop.open_roots()
@@ -96,10 +97,10 @@ class World:
     def make_units(self):
         """Serving as the package wants it: the steps are units of their own, and the daemon has no rights but to its own state."""
         self.make_installed()
-        self.machine.run(f"rm -f {CHILD_RUNNER} {DROP_IN}; systemctl daemon-reload", timeout=90)
         self.machine.run("systemctl stop bittern.service bittern-runner.service bittern-runner.socket 'bittern-*-*-*.service'", timeout=90,
                          check=False)
         self.shop.configure_units()
+        self.machine.run(f"rm -f {CHILD_RUNNER} {DROP_IN}; systemctl daemon-reload")
         self.machine.run("systemctl reset-failed 'bittern*'; systemctl start bittern.socket bittern-control.socket bittern.service")
         self.shop.cli("hold crowd --reason test")
 
@@ -658,7 +659,10 @@ def every_command_of_the_administrators_page_does_what_the_page_says(world):
     for number, block in enumerate(blocks, 1):
         if block.startswith("bittern check"):
             # Bitbucket is out of reach, so the repository is fetched from here.
-            world.shop.open_roots()
+            world.shop.make_repository("bittern-fetch")
+            for branch in ["main", "gated", "crowd"]:
+                world.shop.commit(branch)
+            world.machine.run("systemctl daemon-reload")
             world.machine.run("echo 'clone_url: file:///srv/git/shop.git' >>/etc/bittern/apps.d/shop.yaml")
         done = world.machine.run("cd /root/page\n" + block, check=False, timeout=120)
         expect(done.returncode == 0, f"block {number} exited with {done.returncode}:\n{block}\n{done.stdout}{done.stderr}")
@@ -738,7 +742,7 @@ def hash_of(world, app):
 def step(world, position, **changes):
     """A request for a step of the app `sealed`."""
     return {"verb": "start", "job": 71, "start": 1, "position": position, "app": "sealed", "cause": "push", "ref": "refs/heads/main",
-            "commit": "a" * 40, "stage": "build", "configuration": hash_of(world, "sealed")} | changes
+            "commit": "a" * 40, "stage": "build", "started": 1767225600123, "configuration": hash_of(world, "sealed")} | changes
 
 
 def run_step(world, position, name, stage="build"):
@@ -759,6 +763,10 @@ def the_runner_runs_a_step_as_the_user_of_the_app_and_masks_its_output(world):
     expect_equal(ask(world, {"verb": "query", "job": 71, "start": 1, "position": 2})["result"], result, "the result, asked again")
     expect_equal(world.machine.out("systemctl list-units --all --no-legend 'bittern-71-*'"), "", "the units that are left")
     expect_equal(run_step(world, 5, "fail")[0], {"end": "exited", "number": 7}, "the result of a step that fails")
+    # A ledger that was restored counts its jobs anew; what is known of the one before is nothing to it.
+    ask(world, step(world, 2, started=1767225600124), "/srv/runner-logs/greet")
+    ask(world, {"verb": "wait", "job": 71, "start": 1, "position": 2})
+    expect_equal(world.machine.path("/srv/runner-logs/greet").read_text(), log * 2, "the log of the step of another ledger")
 
 
 @check(needs="installed")
@@ -844,6 +852,12 @@ def the_runner_refuses_what_is_not_configured_and_says_so_in_the_journal(world):
     ]:
         answer = ask(world, request, log)
         expect(answer["state"] == "refused" and words in answer["reason"], f"{what} was answered {answer}")
+    # It names no branch that would have to hold it, and no release that is kept.
+    result, log_text = run_step(world, 1, "foreign", "checkout")
+    expect_in("no branch or tag that sealed is configured for holds aaaaaaa", result["reason"], "the result of a checkout of just any commit")
+    for cause, ref in [("push", "refs/heads/other"), ("manual", "refs/tags/v1")]:
+        answer = ask(world, good | {"cause": cause, "ref": ref}, log)
+        expect_in("sealed is not configured for " + ref, answer["reason"], f"the answer to a {cause} of {ref}")
     expect_in("came without a log", ask(world, good)["reason"], "the answer to a request without a log")
     for path, change, words in [
         ("/etc/bittern/apps.d/sealed.yaml", "chmod 666", "others than root may write"),
@@ -854,7 +868,7 @@ def the_runner_refuses_what_is_not_configured_and_says_so_in_the_journal(world):
         world.machine.run(f"chown root {path}; chmod go-w {path}")
     expect_equal(world.machine.out("systemctl list-units --all --no-legend 'bittern-71-*'"), "", "the units")
     refused = [entry for entry in world.machine.journal(cursor, "_SYSTEMD_UNIT=bittern-runner.service") if "refused: " in entry["MESSAGE"]]
-    expect(len(refused) >= 12, f"the journal has {len(refused)} refusals")
+    expect(len(refused) >= 14, f"the journal has {len(refused)} refusals")
     # The socket is the daemon's alone; root may, as it may everything.
     denied = world.machine.run(["runuser", "-u", "sealed", "--", "python3", "/srv/ask.py", "{}"], check=False)
     expect(denied.returncode != 0 and "PermissionError" in denied.stderr, "another user could ask: " + denied.stdout + denied.stderr)

@@ -186,27 +186,35 @@ class Shop:
 
     def open_roots(self):
         """The places that belong to the daemon's user, and the repository."""
-        self.fetcher = "bittern"
         self.machine.run("""
             install -d -o bittern -g bittern /srv/shop /srv/gated /srv/crowd
             chown -R bittern: /srv/shop /srv/gated /srv/crowd
             [ -p /srv/gate ] || mkfifo -m 666 /srv/gate
-            [ -d /srv/git ] || git init --quiet --bare --initial-branch=main /srv/git/shop.git
-            chown -R bittern: /srv/git
         """)
+        self.make_repository("bittern")
+
+    def make_repository(self, owner):
+        """The repository with its branches, whose it is."""
+        self.fetcher = owner
+        self.machine.run(f"""
+            [ -d /srv/git ] || git init --quiet --bare --initial-branch=main /srv/git/shop.git
+            chown -R {owner}: /srv/git
+        """)
+        if owner != "bittern":
+            self.machine.write("/etc/systemd/system/bittern.service.d/git.conf", "[Service]\nBindReadOnlyPaths=/srv/git-of-daemon:/srv/git\n")
+            self.show_daemon()
         for branch in {"main", "gated", "crowd"} - self.heads.keys():
             self.commit(branch)
 
     def configure_units(self, **apps):
         """The same apps, each with a user of its own, and the secret of the one where only the runner sees it."""
-        self.fetcher = "bittern-fetch"
+        self.make_repository("bittern-fetch")
         self.machine.run("""
             for user in shop gated crowd; do
                 id $user >/dev/null 2>&1 || useradd --system --shell /usr/sbin/nologin $user
                 install -d -o $user -g $user /srv/$user
                 chown -R $user: /srv/$user
             done
-            chown -R bittern-fetch: /srv/git
         """)
         texts = {"shop": SHOP, "gated": GATED, "crowd": CROWD} | apps
         texts = {name: text and text + f"user: {name}\n" for name, text in texts.items()}
@@ -214,6 +222,15 @@ class Shop:
         self.machine.run("cd /etc/bittern && install -d -m 700 runner-credentials && mv credentials/shop-db runner-credentials/")
 
     # MARK: Pushes
+
+    def show_daemon(self):
+        """The daemon asks the forge for heads as its own user; so it sees a copy that is its own."""
+        self.machine.run("""
+            install -d -o bittern /srv/git-of-daemon
+            rm -rf /srv/git-of-daemon/*
+            cp -a /srv/git/shop.git /srv/git-of-daemon/
+            chown -R bittern: /srv/git-of-daemon
+        """)
 
     def commit(self, branch, message=None):
         """Commits to a branch of the repository and returns its old and its new head."""
@@ -231,6 +248,8 @@ class Shop:
             git push --quiet --force origin {branch}
         """, "commit", message])
         self.heads[branch] = self.machine.out("git -c safe.directory='*' -C /srv/git/work rev-parse HEAD")
+        if self.fetcher != "bittern":
+            self.show_daemon()
         return old, self.heads[branch]
 
     def push(self, branch, message=None):

@@ -21,7 +21,7 @@ package struct FileFacts: Sendable, Equatable {
 
     var letsOthersRead: Bool { mode & 0o005 != 0 }
     var letsOthersWrite: Bool { mode & 0o002 != 0 }
-    var letsGroupWrite: Bool { mode & 0o020 != 0 }
+    package var letsGroupWrite: Bool { mode & 0o020 != 0 }
     /// As chmod(1) takes it.
     var octal: String {
         let digits = String(mode, radix: 8)
@@ -108,13 +108,14 @@ extension Diagnosis {
 
     /// - Parameters:
     ///   - facts: of the root, or where it is not there yet of the nearest directory above it.
-    ///   - isWritable: whether the daemon may write there; nil: whoever asks is not the daemon and cannot tell.
-    package static func root(_ path: String, of app: String, _ facts: FileFacts?, isWritable: Bool?) -> Finding {
+    ///   - user: whom the steps run as, where that is not the daemon.
+    ///   - isWritable: whether whoever runs the steps may write there; nil: whoever asks cannot tell.
+    package static func root(_ path: String, of app: String, user: String? = nil, _ facts: FileFacts?, isWritable: Bool?) -> Finding {
         let subject = "root of \(app)"
+        let who = user.map { "user \($0)" } ?? "the daemon"
         guard let facts, isWritable != false else {
-            return Finding(
-                .problem, subject, "the daemon may not write in \(path)", remedy: "give \(path) to the daemon's user: chown bittern \(path)"
-            )
+            let remedy = user.map { "chown \($0) \(path)" } ?? "give \(path) to the daemon's user: chown bittern \(path)"
+            return Finding(.problem, subject, "\(who) may not write in \(path)", remedy: remedy)
         }
         if facts.letsOthersWrite, facts.mode & 0o1000 == 0 {
             return Finding(
@@ -122,9 +123,25 @@ extension Diagnosis {
         }
         guard isWritable != nil else {
             return Finding(
-                .warning, subject, "whether the daemon may write in \(path) cannot be told",
-                remedy: "ask while the daemon runs, or as the daemon's user")
+                .warning, subject, "whether \(who) may write in \(path) cannot be told",
+                remedy: user.map { "see that \($0) may, such as by its groups: ls -ld \(path)" }
+                    ?? "ask while the daemon runs, or as the daemon's user")
         }
-        return Finding(.ok, subject, "\(path) can be written")
+        return Finding(.ok, subject, "\(path) can be written\(user.map { " by \($0)" } ?? "")")
+    }
+
+    /// An app whose user is not there.
+    package static func missingUser(_ user: String, of app: String) -> Finding {
+        Finding(
+            .problem, "root of \(app)", "there is no user \(user), as whom its steps are to run",
+            remedy: "useradd --system --shell /usr/sbin/nologin \(user)")
+    }
+
+    /// - Parameter trouble: why the privileged runner does not answer; nil: it does.
+    package static func runner(_ trouble: String?) -> Finding {
+        guard let trouble else { return Finding(.ok, "runner", "it answers") }
+        return Finding(
+            .problem, "runner", "the runner of steps does not answer: \(trouble)",
+            remedy: "systemctl start bittern-runner.socket; journalctl -u bittern-runner says more")
     }
 }
