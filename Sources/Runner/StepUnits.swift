@@ -82,7 +82,8 @@ struct StepUnits {
     /// Makes sure that what is known by the name is of this very start, and not of one of the same number in another ledger.
     private func forgetOthers(of name: Name, begun: Timestamp, isThere: Bool) throws {
         let sign = "\(begun.milliseconds)\n"
-        if let file = try? SmallFile.read(place.state + "/" + name.sign, limit: 64), file.bytes == Array(sign.utf8) { return }  // or never begun
+        let known = try? SmallFile.read(place.state + "/" + name.sign, limit: 64)  // nil: never begun
+        guard known?.bytes != Array(sign.utf8) else { return }
         guard !isThere else { throw Refusal(sentence: "\(name.unit) runs for a daemon with another ledger; systemctl stop \(name.unit)") }
         for file in [name.line(in: place.state), place.state + "/" + name.file, place.state + "/" + name.mark] { unlink(file) }
         try FileSystem.writeFile(sign, named: name.sign, in: place.state, mode: 0o600)

@@ -79,7 +79,8 @@ class World:
     def make_installed(self):
         if not self.is_installed:
             self.install(self.deb)
-        self.machine.run("rm -f /etc/systemd/system/bittern.service.d/git.conf")
+        # Of other checks.
+        self.machine.run("rm -f /etc/systemd/system/bittern*.service.d/git.conf /etc/systemd/system/bittern*.service.d/sealed.conf")
         self.machine.write(CHILD_RUNNER, (ROOT / "systemd/runner-child.conf").read_text())
         self.machine.run("systemctl daemon-reload")
         self.shop.open_roots()
@@ -636,8 +637,8 @@ def a_purged_package_leaves_nothing_but_what_is_live(world):
     job, commit = world.shop.push("main")
     world.shop.ended(job)
     world.machine.run(f"rm {CHILD_RUNNER}; apt-get purge --yes --quiet=2 bittern", timeout=120)
-    # What is live lies in /srv; dpkg, apt and systemd keep their own records; /root is where these checks put their files.
-    others = re.compile(r"/(srv|root|usr/share/doc|var/lib/(dpkg|apt)|var/cache|var/log)/")
+    # What is live lies in /srv; dpkg, apt and systemd keep their own records; /root and /opt are where these checks put their files.
+    others = re.compile(r"/(srv|root|opt|usr/share/doc|var/lib/(dpkg|apt)|var/cache|var/log)/")
     strange = [path for path in world.machine.written() if re.search("/bittern[^/]*$|^/etc/bittern/", path) and not others.match(path)]
     expect(not strange, "it left\n" + "\n".join(strange))
     expect_equal(world.shop.live("shop"), commit, "what is live")
