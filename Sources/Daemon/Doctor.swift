@@ -157,7 +157,8 @@ package struct Doctor: Sendable {
     /// A ledger that cannot be read has a finding of its own.
     private func live(_ ledger: Ledger, of configuration: Configuration) async -> [Finding] {
         let live = (try? await ledger.liveReleases()) ?? [:]
-        return configuration.apps.compactMap { app in
+        // A root that is for its user's eyes alone says nothing about itself.
+        return configuration.apps.filter { HostFacts.mayLookInto($0.root) }.compactMap { app in
             live[app.name].map {
                 Diagnosis.live(
                     $0, isThere: FileSystem.isDirectory($0.path),

@@ -36,6 +36,11 @@ package enum HostFacts {
         return path
     }
 
+    /// Whether this process would see what is in a directory; also where there is none.
+    package static func mayLookInto(_ path: String) -> Bool {
+        faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 || errno == ENOENT
+    }
+
     /// Whether this process may make and remove files in a directory.
     package static func mayWrite(in path: String) -> Bool {
         faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0

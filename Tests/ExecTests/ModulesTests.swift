@@ -148,6 +148,35 @@ import Testing
         }
     }
 
+    @Test(
+        "a release with submodules and large files is made of a mirror that nobody can write to",
+        .enabled(if: geteuid() == 0 && FileSystem.kind(of: "/usr/bin/git-lfs") != nil, "apt-get install git-lfs; and only root may mount"))
+    func readOnlyMirror() async throws {
+        try await withSite { site, origin, _ in
+            site.app.releases.hasSubmodules = true
+            site.app.releases.hasLargeFiles = true
+            let inner = try await module(site, "inner", "1")
+            try await origin.git("lfs", "install", "--local")
+            _ = try await origin.commit(files: [
+                ".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n", "big.bin": "large content",
+            ])
+            let job = try site.job(try await add("lib/inner", "../inner.git", at: inner.commit, to: origin))
+            #expect(try await site.run("fetch", of: job).isThere)
+            let mirrors = site.state.path + "/mirrors"
+            try await Shell.check(["mount", "--bind", mirrors, mirrors])
+            try await withCleanup {
+                try await Shell.check(["mount", "-o", "remount,ro,bind", mirrors])
+                let outcome = try await site.run("checkout", of: job)
+                let log = try site.log("checkout", of: job)
+                #expect(outcome == .succeeded, "\(log)")
+                #expect(try site.file("big.bin", of: job) == "large content")
+                #expect(try site.file("lib/inner/inside", of: job) == "1")
+            } cleanup: {
+                try await Shell.check(["umount", mirrors])
+            }
+        }
+    }
+
     @Test("a store of large files elsewhere is asked over https only, and without the account's credential")
     func foreignStore() async throws {
         try await withSite { site, origin, _ in

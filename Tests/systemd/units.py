@@ -174,6 +174,102 @@ def a_file_that_was_edited_without_a_reload_runs_nothing(world):
     wait_for(lambda: world.shop.json("jobs --app gated --limit 1")[0]["state"] == "succeeded", "the retry to succeed")
 
 
+# MARK: The whole pipeline
+
+FULL = """
+account: acme
+repository: acme/shop
+clone_url: file:///srv/git/shop.git
+branch: full
+root: /srv/full
+keep_releases: 1
+shared: [storage/]
+cache: [modules/]
+build:
+  - name: count
+    run: mkdir -p modules; echo more >>modules/times; echo "built $(wc -l <modules/times) times"; setsid sleep 600 &
+  - name: alone
+    network: off
+    run: grep -c . /proc/net/dev
+pre_deploy:
+  - name: migrate
+    run: echo "$BITTERN_COMMIT" >storage/migrated
+deploy: [test -e storage/migrated]
+restart: served.service
+health: {tcp: "127.0.0.1:8470", within: 5s}
+notify: [{run: 'echo "$BITTERN_EVENT $BITTERN_JOB: $BITTERN_REASON" >>"$BITTERN_ROOT/told"', on: [succeeded, failed, recovered]}]
+"""
+
+
+def full(world, text=FULL):
+    world.machine.run("id full >/dev/null 2>&1 || useradd --system --shell /usr/sbin/nologin full; install -d -m 750 -o full -g full /srv/full")
+    world.machine.write("/etc/systemd/system/served.service", "[Service]\nExecStart=/bin/sleep infinity\n")
+    world.shop.configure_units(full=text)
+    world.machine.run("systemctl daemon-reload; systemctl start served.service; systemctl reload bittern.service")
+
+
+def told(world):
+    path = world.machine.path("/srv/full/told")
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@check(needs="units")
+def everything_a_pipeline_can_do_is_done_by_whom_it_concerns(world):
+    full(world)
+    served = world.machine.property("served.service", "MainPID")
+    jobs = []
+    for number in [1, 2, 3]:
+        job, commit = world.shop.push("full")
+        jobs.append(job)
+        ended = world.shop.ended(job)
+        expect_equal([step["name"] for step in ended["steps"]],
+                     ["fetch", "checkout", "count", "alone", "migrate", "activate", "deploy-1", "restart", "health"], "the steps")
+        expect_equal(log_of(world, job, "count"), f"built {number} times", "what the cache holds")
+        wait_for(lambda: len(told(world)) == number, "the notice")
+        wait_for(lambda: not units(world), "the units to be gone")
+    expect_in(f"succeeded {jobs[0]}: ", told(world)[0], "what others were told")
+    expect(world.machine.property("served.service", "MainPID") not in [served, "0"], "served.service was not restarted")
+    expect_equal(world.machine.out("pgrep -u full", check=False), "", "what a build left running")
+    # The live one and the good one before it.
+    kept = wait_for(lambda: len(names := world.machine.out("ls /srv/full/releases").split()) == 2 and names, "the oldest release to be removed")
+    expect_equal(sorted(int(name.split("-")[0]) for name in kept), jobs[1:], "the releases that are kept")
+    expect_equal(world.machine.out("find /srv/full ! -user full"), "", "what belongs to anybody else")
+    world.shop.cli("rollback full --wait", timeout=60)
+    expect_equal(world.machine.out("readlink /srv/full/current").split("/")[1].split("-")[0], str(jobs[1]), "what is live after a rollback")
+    world.shop.cli("cache clear full")
+    expect(not world.machine.path("/srv/full/.cache").exists(), "the cache is still there")
+    doctor = world.machine.run("bittern doctor", check=False).stdout
+    for line in ["ok       root of full", "ok       runner"]:
+        expect_in(line, doctor, "what the doctor says")
+    expect("live release of full" not in doctor, "the doctor judges what the daemon cannot see:\n" + doctor)
+    world.machine.run("systemctl stop served.service")
+
+
+@check(needs="units")
+def a_release_that_fails_when_it_is_live_is_switched_back(world):
+    full(world, FULL.replace("restart: served.service\n", "").replace('tcp: "127.0.0.1:8470", within: 5s', 'run: "! test -e bad", within: 1s'))
+    good, commit = world.shop.push("full")
+    world.shop.ended(good)
+    full(world, FULL.replace("restart: served.service\n", "").replace('tcp: "127.0.0.1:8470", within: 5s', 'run: "! test -e bad", within: 1s')
+         .replace("deploy: [test", "deploy: [touch bad, test"))
+    bad, _ = world.shop.push("full")
+    ended = world.shop.ended(bad, "failed")
+    expect_in(f"rolled back to release {good}", ended["reason"], "the reason")
+    expect_equal(world.shop.live("full"), commit, "what is live")
+    wait_for(lambda: any(line.startswith(f"failed {bad}") for line in told(world)), "the notice of the failure")
+
+
+@check(needs="units")
+def an_upgrade_in_the_middle_of_a_build_disturbs_nothing(world):
+    job, commit, gate = begun(world)
+    pid = world.pid()
+    # For dpkg any other state of the package is an upgrade; the version that is there may be the next one already.
+    world.machine.run(f"dpkg --install {world.deb}", timeout=120)
+    expect(world.pid() not in [pid, 0], "the daemon was not restarted")
+    gate.answer("on")
+    went_on(world, job, commit)
+
+
 # MARK: Torture
 
 CREW = 10
