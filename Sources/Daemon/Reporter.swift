@@ -1,4 +1,5 @@
 import Domain
+import Exec
 import Logging
 import Storage
 import Systemd
@@ -182,10 +183,13 @@ struct Reporter: Sendable {
         event(.jobStarted, .info, "job \(job.id) of \(job.app) started at \(job.commit.short)\(again)", Self.fields(of: job))
     }
 
-    func stepEnded(_ job: Job, step: String, outcome: StepOutcome, took: Duration) {
+    func stepEnded(_ job: Job, step: String, _ ending: StepEnding, took: Duration) {
         metrics.stepEnded(app: job.app, step: step, took: took)
         let fields = Self.fields(of: job, step: step)
-        logger.info("job \(job.id) of \(job.app): step \(step) \(outcome.recordedState.rawValue) after \(took.inWords)", metadata: fields)
+        let usage = ending.usage.inWords.map { ", " + $0 } ?? ""
+        logger.info(
+            "job \(job.id) of \(job.app): step \(step) \(ending.outcome.recordedState.rawValue) after \(took.inWords)\(usage)",
+            metadata: fields)
     }
 
     func released(_ job: Job, release: Int64) {

@@ -100,7 +100,8 @@ actor UnitRunner: StepRunner {
     private func follow(_ order: StepOrder) async -> StepEnding? {
         let log: Int32
         do {
-            log = try state.openLog(order.id, step: order.step.name, saying: order.again)
+            log = try state.openLog(
+                order.id, step: order.step.name, saying: order.again, goesOn: order.isResumed || order.again != nil)
         } catch {
             return StepEnding(.failed(reason: "\(error)"))
         }

@@ -131,7 +131,7 @@ actor Worker {
                 job: order.job, start: order.id.start, position: order.id.position, outcome: outcome, usage: ending.usage, end,
                 at: ended)
         }
-        reporter.stepEnded(order.job, step: order.step.name, outcome: outcome, took: ended.since(began))
+        reporter.stepEnded(order.job, step: order.step.name, ending, took: ended.since(began))
         if let release = end.activated {
             if end.revertedFrom != nil {
                 reporter.rolledBack(order.job, to: release)
@@ -334,6 +334,7 @@ private struct Errand: Sendable {
             ownDirectory: Plan.releaseDirectory(root: app.root, job: job.id, commit: claimed.job.commit), environment: environment,
             live: claimed.previous)
         (order.target, order.goBack) = (claimed.target, claimed.goBack)
+        order.isResumed = isBegun
         return order
     }
 

@@ -9,4 +9,12 @@ package struct StepUsage: Sendable, Equatable, Codable {
         self.processorTime = processorTime
         self.memory = memory
     }
+
+    /// For people; nil when nothing is known.
+    package var inWords: String? {
+        let parts = [
+            processorTime.map { "\($0.inWords) of processor time" }, memory.map { "\($0 >> 20) MB of memory" },
+        ].compactMap(\.self)
+        return parts.isEmpty ? nil : parts.joined(separator: " and ")
+    }
 }

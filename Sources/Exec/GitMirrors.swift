@@ -21,7 +21,7 @@ package struct GitMirrors: Sendable {
         let mirror = path(of: order.app)
         let git = try command(for: order)
         return try await turns.take(mirror) {
-            let lock = try await MirrorLock(mirror)
+            let lock = try await FileLock(mirror + ".lock")
             defer { lock.release() }
             removeLocksOfTheDead(in: mirror)
             try await initialise(mirror, git, log)
@@ -253,9 +253,14 @@ package struct GitMirrors: Sendable {
         "\(mirror)/modules/\(Self.digest(url).prefix(24)).git"
     }
 
-    /// One at a time works on what lies under a name.
-    func taking<Result: Sendable>(_ name: String, _ body: () async throws -> Result) async throws -> Result {
-        try await turns.take(name, body)
+    /// One at a time works on what a root has for its next release, also where several processes would.
+    func taking<Result: Sendable>(root: String, _ body: () async throws -> Result) async throws -> Result {
+        try await turns.take(root) {
+            try FileSystem.makeDirectory(root, mode: 0o755)
+            let lock = try await FileLock(root + "/.lock")
+            defer { lock.release() }
+            return try await body()
+        }
     }
 
     private static func localName(of ref: RefName) -> String {
@@ -274,13 +279,12 @@ package struct GitMirrors: Sendable {
     }
 }
 
-/// Has a mirror for one git at a time that writes, also where several processes work on it.
-private struct MirrorLock {
+/// One at a time among processes; given back by the kernel, however a process ends.
+private struct FileLock {
     private let descriptor: Int32
 
     /// Waits its turn.
-    init(_ mirror: String) async throws {
-        let path = mirror + ".lock"
+    init(_ path: String) async throws {
         descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw ExecError.file("cannot open \(path)") }
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {

@@ -43,10 +43,12 @@ package struct StateDirectory: Sendable {
 
     /// Opens the log of a step for appending, for somebody else to write.
     ///
-    /// - Parameter line: written first, where the step runs again.
+    /// - Parameters:
+    ///   - line: written first, where the step runs again.
+    ///   - goesOn: whether what is there is the step's; otherwise it is of another ledger.
     /// - Returns: a descriptor that is the caller's to close.
-    package func openLog(_ id: StepID, step: String, saying line: String? = nil) throws -> Int32 {
-        let descriptor = try Self.openLog(prepareLog(id, step: step))
+    package func openLog(_ id: StepID, step: String, saying line: String?, goesOn: Bool) throws -> Int32 {
+        let descriptor = try Self.openLog(prepareLog(id, step: step), goesOn: goesOn)
         if let line {
             let bytes = Array((SafeText.shown(line) + "\n").utf8)
             // A log that cannot be written fails the step, which says so.
@@ -57,11 +59,11 @@ package struct StateDirectory: Sendable {
 
     /// The same of a notice.
     package func openNoticeLog(job: Int64, name: String) throws -> Int32 {
-        try Self.openLog(prepareNoticeLog(job: job, name: name))
+        try Self.openLog(prepareNoticeLog(job: job, name: name), goesOn: true)
     }
 
-    private static func openLog(_ path: String) throws -> Int32 {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o640)
+    private static func openLog(_ path: String, goesOn: Bool) throws -> Int32 {
+        let descriptor = open(path, O_WRONLY | O_CREAT | (goesOn ? 0 : O_TRUNC) | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0o640)
         guard descriptor >= 0 else { throw ExecError.file("cannot write the log \(path)") }
         return descriptor
     }

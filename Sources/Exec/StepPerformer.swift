@@ -33,7 +33,7 @@ package struct StepPerformer: Sendable {
             return try await mirrors.fetch(order, log: log)
         case .checkout:
             // Not while the tree for it, or a cache, is being made.
-            return try await mirrors.taking(order.app.root) { try await checkout(order, log) }
+            return try await mirrors.taking(root: order.app.root) { try await checkout(order, log) }
         case .activate:
             if let trouble = try order.release.activate() { log.append(line: "\(trouble)") }
             let target = FileSystem.target(ofLink: order.app.root + "/current") ?? ""
@@ -87,9 +87,9 @@ package struct StepPerformer: Sendable {
     package func perform(_ chore: Chore, after order: StepOrder, log: StepLog) async throws {
         switch chore {
         case .keepCaches(let wentLive):
-            try await mirrors.taking(order.app.root) { try await keepCaches(of: order, wentLive: wentLive) }
+            try await mirrors.taking(root: order.app.root) { try await keepCaches(of: order, wentLive: wentLive) }
         case .prepareTree:
-            try await mirrors.taking(order.app.root) {
+            try await mirrors.taking(root: order.app.root) {
                 try await GitTree(mirrors: mirrors, order: order, log: log).prepareSpare()
             }
         case .remove(let release):

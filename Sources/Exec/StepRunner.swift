@@ -33,6 +33,8 @@ package struct StepOrder: Sendable, Equatable, Codable {
     package var target: ReleaseTarget?
     /// The good release to go back to when this one fails.
     package var goBack: ReleaseTarget?
+    /// Another daemon may have begun it; its log goes on.
+    package var isResumed = false
     /// The step runs again in the same start, for this reason; its log goes on.
     package var again: String?
 

@@ -42,7 +42,7 @@ package struct RunnerService: Sendable {
         }
         let results = own + "/results"
         try FileSystem.makeDirectory(results, mode: 0o700)
-        StepUnits.forgetOldResults(in: results, now: time(nil))
+        StepFiles.forgetOldJobs(in: results, now: time(nil))
         place = StepUnits.Place(
             configuration: configuration, state: results, homes: homes, fetched: fetched, fetchUser: "bittern-fetch",
             hidden: [own, "/var/lib/bittern", "/run/bittern", "/etc/bittern/credentials", "/etc/bittern/runner-credentials"],

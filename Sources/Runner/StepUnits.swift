@@ -55,69 +55,35 @@ struct StepUnits {
             usleep(10_000)
         }
         defer { Self.starting.withLock { _ = $0.remove(name.unit) } }
+        let files = files(of: name)
         let isThere = try bus.state(of: name.unit) != nil
-        try forgetOthers(of: name, begun: request.startedAt, isThere: isThere)
-        guard !isThere, result(of: name) == nil else { return .running }
+        let isKnown = files.isOfStart(begun: request.startedAt)
+        guard isKnown || !isThere else {
+            throw Refusal(sentence: "\(name.unit) runs for a daemon with another ledger; systemctl stop \(name.unit)")
+        }
+        if isThere || isKnown && files.result != nil { return .running }
         let (configuration, admitted) = try admit(request)
         let log = try Self.log(log, for: admitted)
         defer { if admitted.isSilent { close(log) } }
         let role = try role(of: admitted)
         let specification = try admitted.specification(role, in: place).sealed()
         defer { close(specification) }
-        guard let results = try openResults(of: name) else { return .running }
-        defer { close(results) }
-        let unit = unit(name, admitted, role, among: configuration, descriptors: [specification, log, results])
+        if !isKnown { try files.beginAnew(request.startedAt) }
+        guard let told = try files.openTold() else { return .running }
+        defer { close(told) }
+        let unit = unit(name, admitted, role, among: configuration, descriptors: [specification, log, told])
         do {
             try bus.start(unit)
         } catch {
-            // Nothing runs, and nothing shall say so.
-            unlink(name.line(in: place.state))
+            files.forgetTold()
             throw error
         }
-        // From here on a unit that is not there is one that was.
-        try FileSystem.writeFile("", named: name.mark, in: place.state, mode: 0o600)
+        try files.noteBegun()
         return .running
-    }
-
-    /// Makes sure that what is known by the name is of this very start, and not of one of the same number in another ledger.
-    private func forgetOthers(of name: Name, begun: Timestamp, isThere: Bool) throws {
-        let sign = "\(begun.milliseconds)\n"
-        let known = try? SmallFile.read(place.state + "/" + name.sign, limit: 64)  // nil: never begun
-        guard known?.bytes != Array(sign.utf8) else { return }
-        guard !isThere else { throw Refusal(sentence: "\(name.unit) runs for a daemon with another ledger; systemctl stop \(name.unit)") }
-        for file in [name.line(in: place.state), place.state + "/" + name.file, place.state + "/" + name.mark] { unlink(file) }
-        try FileSystem.writeFile(sign, named: name.sign, in: place.state, mode: 0o600)
     }
 
     /// Units that are about to be there.
     private static let starting = Mutex<Set<String>>([])
-
-    /// The file for what the supervisor says, made before there is a unit: so what was begun is known also after a power cut.
-    ///
-    /// - Returns: nil when the step was begun before, and what became of it is to be waited for.
-    private func openResults(of name: Name) throws -> Int32? {
-        let path = name.line(in: place.state)
-        var results = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o600)
-        if results < 0, errno == EEXIST {
-            // A runner that was killed between the file and the unit has begun nothing, as long as this is still the same boot.
-            guard told(name) == nil, FileSystem.isMissing(place.state + "/" + name.mark), Self.isOfThisBoot(path) else { return nil }
-            results = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
-        }
-        guard results >= 0 else { throw Refusal(sentence: "the result cannot be written to \(place.state): \(systemMessage(errno))") }
-        do {
-            try FileSystem.syncDirectory(place.state)
-            return results
-        } catch {
-            close(results)
-            throw error
-        }
-    }
-
-    private static func isOfThisBoot(_ path: String) -> Bool {
-        var (status, uptime) = (stat(), timespec())
-        guard lstat(path, &status) == 0, clock_gettime(CLOCK_BOOTTIME, &uptime) == 0 else { return false }
-        return status.st_mtim.tv_sec > time(nil) - uptime.tv_sec
-    }
 
     // MARK: Units
 
@@ -180,11 +146,11 @@ struct StepUnits {
     func wait(for name: Name, while isWanted: () -> Bool) throws -> RunnerReply {
         if let state = try bus.wait(for: name.unit, while: isWanted) {
             // Somebody else who waits may have been quicker, and the manager knows of it no more.
-            if let known = result(of: name) { return .ended(known) }
-            let result = Self.result(of: state, told: told(name))
+            let files = files(of: name)
+            if let known = files.result { return .ended(known) }
+            let result = Self.result(of: state, told: files.told)
             // Before the unit goes: what it knew goes with it.
-            try FileSystem.writeFile(
-                String(decoding: try result.line(), as: UTF8.self), named: name.file, in: place.state, mode: 0o600)
+            try files.note(result)
             try bus.remove(name.unit)
             return .ended(result)
         }
@@ -197,53 +163,27 @@ struct StepUnits {
     }
 
     func query(_ name: Name) throws -> RunnerReply {
-        if let result = result(of: name) { return .ended(result) }
+        if let result = files(of: name).result { return .ended(result) }
         if try bus.state(of: name.unit) != nil { return .running }
         // A unit that was stopped is gone before anybody can look at it; what its supervisor said last is there.
-        return told(name).map { .ended($0) } ?? .unknown
+        return files(of: name).told.map { .ended($0) } ?? .unknown
     }
 
     // MARK: Results
 
-    /// What the step is called: for the manager, and in the runner's own directory.
+    /// What the step is called.
     struct Name {
         let job: Int64
         let start: Int64
         let position: Int
         let round: Int64
 
-        private var text: String { "\(job)-\(start)-\(position)" + (round > 0 ? "-\(round)" : "") }
-        var unit: String { "bittern-\(text).service" }
-        /// With how it ended, as the runner found it.
-        var file: String { "\(text).ended" }
-        /// When its start began.
-        var sign: String { "\(text).start" }
-        /// Its unit was there.
-        var mark: String { "\(text).begun" }
-        /// What its supervisor said of it.
-        func line(in directory: String) -> String { "\(directory)/\(text).told" }
+        /// Among those of its job.
+        var step: String { "\(start)-\(position)" + (round > 0 ? "-\(round)" : "") }
+        var unit: String { "bittern-\(job)-\(step).service" }
     }
 
-    /// Forgets what became of steps that nobody can ask for any more: a daemon asks within the time of a job.
-    static func forgetOldResults(in directory: String, now: Int) {
-        for name in FileSystem.names(in: directory) {
-            var status = stat()
-            let path = directory + "/" + name
-            if lstat(path, &status) == 0, now - status.st_mtim.tv_sec > Self.resultsAreKept { unlink(path) }
-        }
-    }
-
-    /// In seconds; no job takes a month.
-    private static let resultsAreKept = 30 * 24 * 3600
-
-    private func result(of name: Name) -> StepResult? { line(place.state + "/" + name.file) }
-
-    private func told(_ name: Name) -> StepResult? { line(name.line(in: place.state)) }
-
-    private func line(_ path: String) -> StepResult? {
-        guard let file = try? SmallFile.read(path, limit: RunnerReply.longestLine) else { return nil }  // nobody wrote it
-        return StepResult(line: file.bytes)
-    }
+    private func files(of name: Name) -> StepFiles { StepFiles(name, in: place.state) }
 
     /// What the manager knows counts for more than what the supervisor said, which may have been killed before it said anything.
     static func result(of state: UnitState, told: StepResult?) -> StepResult {

@@ -48,6 +48,7 @@ package struct TransientUnit: Sendable, Equatable {
         case text(String)
         case flag(Bool)
         case number(UInt64)
+        case count(UInt32)
         case list([String])
         case program([String])
         case descriptor(CInt)
@@ -87,6 +88,9 @@ package struct TransientUnit: Sendable, Equatable {
             ("TemporaryFileSystem", .emptied(emptied)),
             ("BindReadOnlyPaths", .bound(bound)),
             ("PrivateNetwork", .flag(!hasNetwork)),
+            // The supervisor keeps its command to a rate and says what it left out; see bittern.service.
+            ("LogRateLimitIntervalUSec", .number(1_000_000)),
+            ("LogRateLimitBurst", .count(100_000_000)),
             ("CPUAccounting", .flag(true)),
             ("MemoryAccounting", .flag(true)),
             ("TasksAccounting", .flag(true)),

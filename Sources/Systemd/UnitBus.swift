@@ -188,6 +188,7 @@ package final class UnitBus {
         case .text(let text): try append(text, to: message)
         case .flag(let flag): try basic("b", CInt(flag ? 1 : 0), to: message)
         case .number(let number): try basic("t", number, to: message)
+        case .count(let number): try basic("u", number, to: message)
         case .descriptor(let descriptor): try basic("h", descriptor, to: message)
         case .list(let texts):
             try container("a", "s", in: message) { () throws(UnitError) in for text in texts { try append(text, to: message) } }
@@ -276,6 +277,7 @@ extension TransientUnit.Value {
         case .text: "s"
         case .flag: "b"
         case .number: "t"
+        case .count: "u"
         case .list: "as"
         case .emptied: "a(ss)"
         case .bound: "a(ssbt)"

@@ -135,6 +135,22 @@ import Testing
         }
     }
 
+    @Test("no filter runs that a repository asks for, however git was set up to have it")
+    func filter() async throws {
+        try await withSite { site, origin, _ in
+            let commit = try await origin.commit(files: [".gitattributes": "* filter=evil\n", "a": "as it is\n"])
+            let job = try site.job(commit)
+            #expect(try await site.run("fetch", of: job).isThere)
+            // What a user of this machine has, or git's own directory for all of them, is none of Bittern's.
+            let ran = site.directory.path("ran")
+            try site.directory.write("[filter \"evil\"]\n\tsmudge = touch \(ran); cat\n", to: "home/.gitconfig")
+            let environment = ["HOME": site.directory.path("home"), "GIT_CONFIG_GLOBAL": site.directory.path("home/.gitconfig")]
+            #expect(try await site.run("checkout", of: job, environment: environment) == .succeeded)
+            #expect(try site.file("a", of: job) == "as it is\n")
+            #expect(FileSystem.kind(of: ran) == nil)
+        }
+    }
+
     @Test("many small files on a full disk fail the checkout too", .enabled(if: geteuid() == 0, "only root may mount a small file system"))
     func fullOfSmall() async throws {
         let files = Dictionary((0..<60).map { ("d\($0)/f", String(repeating: "x", count: 3000)) }, uniquingKeysWith: { $1 })

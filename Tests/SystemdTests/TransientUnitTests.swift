@@ -21,7 +21,9 @@ struct TransientUnitTests {
             "StandardErrorFileDescriptor": .descriptor(9),
         ]
         for (name, value) in wanted { #expect(properties[name] == value, "\(name)") }
-        for name in ["MemoryMax", "CPUQuotaPerSecUSec", "TasksMax", "RuntimeMaxUSec"] { #expect(properties[name] == nil, "\(name)") }
+        for name in ["MemoryMax", "CPUQuotaPerSecUSec", "TasksMax", "RuntimeMaxUSec", "LimitFSIZE"] {
+            #expect(properties[name] == nil, "\(name)")
+        }
     }
 
     @Test("limits are given in the manager's own measures, and what is not there is no reason not to start")
@@ -29,7 +31,11 @@ struct TransientUnitTests {
         let properties = unit {
             ($0.memory, $0.processor, $0.tasks, $0.runtime) = (2 << 30, 150, 512, .milliseconds(1500))
             ($0.writable, $0.inaccessible, $0.hasNetwork) = (["/srv/shop"], ["/srv/rival"], false)
+            ($0.emptied, $0.bound, $0.fileSize) = (["/var/lib/x"], ["/var/lib/x/mirror"], 32 << 30)
         }
+        #expect(properties["TemporaryFileSystem"] == .emptied(["/var/lib/x"]))
+        #expect(properties["BindReadOnlyPaths"] == .bound(["/var/lib/x/mirror"]))
+        #expect(properties["LimitFSIZE"] == .number(32 << 30))
         #expect(properties["MemoryMax"] == .number(2 << 30))
         #expect(properties["CPUQuotaPerSecUSec"] == .number(1_500_000))
         #expect(properties["TasksMax"] == .number(512))

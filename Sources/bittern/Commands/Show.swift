@@ -53,7 +53,7 @@ struct Show: AsyncParsableCommand {
     }
 
     private static func usage(_ step: StepReply) -> [String] {
-        [step.cpu_ms.map { Terminal.took(milliseconds: $0) } ?? "-", step.memory_peak.map { "\($0 >> 20) MB" } ?? "-"]
+        [step.cpu_ms.map { Terminal.took(milliseconds: $0) } ?? "not known", step.memory_peak.map { "\($0 >> 20) MB" } ?? "not known"]
     }
 
     private static func took(_ step: StepReply) -> String {
