@@ -69,7 +69,10 @@ package struct Assembly: Sendable {
         let probe = WebProbe(group: group)
         let systemctl = Systemctl.current(environment: ProcessInfo.processInfo.environment)
         let journals = StepJournal.current(environment: ProcessInfo.processInfo.environment)
-        let units = UnitRunner(state: state, probe: probe, journals: journals) { reporter.runnerTrouble($0) }
+        let isInForce: @Sendable (App) -> Bool = { app in
+            live.current.apps.first { $0.name == app.name }?.configurationHash == app.configurationHash
+        }
+        let units = UnitRunner(state: state, probe: probe, journals: journals, isInForce: isInForce) { reporter.runnerTrouble($0) }
         let runsUnits = configuration.runner == .systemd
         func runner(_ executor: SerialQueueExecutor) -> any StepRunner {
             guard !runsUnits else { return units }

@@ -21,6 +21,8 @@ actor UnitRunner: StepRunner {
     private let state: StateDirectory
     private let probe: any HealthProbe
     private let journals: OutputJournals
+    /// Whether an app is configured as this one, by the configuration in force.
+    private let isInForce: @Sendable (App) -> Bool
     /// Told when the runner cannot be reached, and why; each time that begins.
     private let trouble: @Sendable (String) -> Void
     private var followed: [StepID: Followed] = [:]
@@ -34,12 +36,13 @@ actor UnitRunner: StepRunner {
 
     init(
         socket: String = socket, state: StateDirectory, probe: any HealthProbe, journals: @escaping OutputJournals,
-        trouble: @escaping @Sendable (String) -> Void
+        isInForce: @escaping @Sendable (App) -> Bool, trouble: @escaping @Sendable (String) -> Void
     ) {
         call = LineCall(path: socket, longestAnswer: RunnerReply.longestLine)
         self.state = state
         self.probe = probe
         self.journals = journals
+        self.isInForce = isInForce
         self.trouble = trouble
     }
 
@@ -79,7 +82,7 @@ actor UnitRunner: StepRunner {
     func end(_ id: StepID) async -> StepOutcome {
         for _ in 0..<60 {
             do {
-                _ = try await ask(RunnerRequest(.stop, id))
+                if case .later(let reason) = try await ask(RunnerRequest(.stop, id)) { throw Later(description: reason) }
                 if case .ended(let result) = try await ask(RunnerRequest(.wait, id)) { return result.outcome }
                 return .lost
             } catch {
@@ -117,6 +120,7 @@ actor UnitRunner: StepRunner {
                     isBegun
                     ? try await ask(RunnerRequest(.wait, order.id), patience: nil)
                     : try await ask(RunnerRequest(.start(StepRequest(order)), order.id), passing: log)
+                if case .later(let reason) = reply { throw Later(description: reason) }
                 isInTrouble = false
                 switch reply {
                 case .running:
@@ -125,7 +129,9 @@ actor UnitRunner: StepRunner {
                     if followed[order.id]?.isStopping == true { await askToStop(order.id) }
                 case .ended(let result): return StepEnding(result.outcome, result.usage)
                 case .unknown: return StepEnding(.lost)
-                case .refused(let reason):
+                // A reload took place since the job began; it begins anew by the new rules.
+                case .outdated where !isInForce(order.app): return StepEnding(.outdated)
+                case .refused(let reason), .outdated(let reason), .later(let reason):
                     write("bittern: \(reason)", to: log)
                     return StepEnding(.failed(reason: reason))
                 }
@@ -155,7 +161,8 @@ actor UnitRunner: StepRunner {
     private func askToStop(_ id: StepID) async {
         // As long as somebody waits for the end; a runner that is being restarted hears it a moment later.
         for _ in 0..<60 {
-            if (try? await ask(RunnerRequest(.stop, id))) != nil { return }  // unreachable: once more
+            let reply = try? await ask(RunnerRequest(.stop, id))  // unreachable: once more
+            if let reply { if case .later = reply {} else { return } }
             guard followed[id] != nil, !isLeaving else { return }
             try? await Task.sleep(for: Self.pause)  // nobody cancels it
         }
@@ -165,6 +172,11 @@ actor UnitRunner: StepRunner {
         let bytes = Array((SafeText.shown(line) + "\n").utf8)
         // The reason says it, too.
         _ = bytes.withUnsafeBytes { Glibc.write(log, $0.baseAddress, $0.count) }
+    }
+
+    /// The runner has to be asked again.
+    private struct Later: Error, CustomStringConvertible {
+        let description: String
     }
 
     // MARK: Chores
@@ -196,7 +208,11 @@ actor UnitRunner: StepRunner {
                     guard let failure = result.outcome.failure(ofStep: chore.name) else { return }
                     throw NotDone(description: failure)
                 case .unknown: throw NotDone(description: "\(chore.name) was lost")
-                case .refused(let reason): throw NotDone(description: reason)
+                case .refused(let reason), .outdated(let reason): throw NotDone(description: reason)
+                case .later(let reason):
+                    guard tries > 1 else { throw NotDone(description: reason) }
+                    tries -= 1
+                    try await Task.sleep(for: Self.pause)
                 }
             } catch let error as ExecError {
                 tries -= 1

@@ -55,7 +55,9 @@ actor Worker {
         self.machine = machine
         if resumption == nil { reporter.jobStarted(errand.job) }
         errand.isBegun = resumption?.isBegun ?? false
-        let elapsed = resumption == nil ? .zero : clock.now.since(claimed.job.startedAt ?? clock.now)
+        // Going back has as much time as going forward had.
+        let isNew = resumption == nil || claimed.reverting != nil
+        let elapsed = isNew ? .zero : clock.now.since(claimed.job.startedAt ?? clock.now)
         var limit = Task { await endAtLimit(app.timeout - elapsed) }
         while let position = action.step {
             if case .revert = action {
@@ -195,7 +197,14 @@ actor Worker {
         current = order.id
         defer { current = nil }
         await runner.start(order)
-        return await runner.wait(for: order.id)
+        let ending = await runner.wait(for: order.id)
+        guard ending?.outcome == .lost, order.step.work == .activate, machine?.isStopping != true else { return ending }
+        // The link leads to the release or not, and to switch it once more is the same.
+        var again = order
+        again.id.round += 1
+        current = again.id
+        await runner.start(again)
+        return await runner.wait(for: again.id)
     }
 
     private func conclude(_ errand: Errand, _ action: JobMachine.Action) async {

@@ -6,7 +6,7 @@
 ///          │                      │  ▲  │  │
 ///          │                      │  └──┘  ├─ stepEnded (failed, limit) ─▶ ended(failed), or reverting when it was activated
 ///          │                      │  step   └─ stepEnded (concluded) ─────▶ ended(superseded | skipped)
-///          │                      │  ok     stepEnded (lost) ──────────────▶ startAnew (queued again; so from reverting)
+///          │                      │  ok     stepEnded (lost, outdated) ────▶ startAnew, putBack (so from reverting)
 ///          │     cancel, halt,    │
 ///          │     jobLimitReached  ▼
 ///          │                stopping(step, why) ── stepEnded ── cancel ───▶ ended(cancelled), or reverting
@@ -28,7 +28,7 @@
 /// - queued → ended(cancelled): ``cancel()``
 /// - queued → ended(superseded): ``supersede(by:)``
 /// - running → running (next step), reverting: ``stepEnded(_:)``
-/// - running, reverting → queued (startAnew): ``stepEnded(_:)``
+/// - running, reverting → queued (startAnew, putBack): ``stepEnded(_:)``
 /// - running → ended(succeeded | failed | superseded | skipped): ``stepEnded(_:)``
 /// - running → stopping, reverting → stoppingRevert: ``cancel()`` (not while it reverts), ``halt()``, ``jobLimitReached()``
 /// - stopping → ended(cancelled | failed), reverting, queued: ``stepEnded(_:)``
@@ -194,7 +194,7 @@ package struct JobMachine: Sendable, Equatable {
     // MARK: Forward
 
     private mutating func runningStepEnded(_ step: Int, _ outcome: StepOutcome) -> Action {
-        if outcome == .lost { return startAnew() }
+        if let action = leaving(outcome) { return action }
         if case .concluded(let conclusion) = outcome { return end(conclusion) }
         if let failure = outcome.failure(ofStep: steps[step].name) { return fail(JobEnd(.failed, failure), done: step) }
         guard step + 1 < plan.steps.count else { return end(succeeded) }
@@ -202,9 +202,18 @@ package struct JobMachine: Sendable, Equatable {
         return .run(step: step + 1)
     }
 
-    private mutating func startAnew() -> Action {
-        state = .queued
-        return .startAnew
+    /// What sends a job back to the queue though nobody asked for it.
+    private mutating func leaving(_ outcome: StepOutcome) -> Action? {
+        switch outcome {
+        case .lost:
+            state = .queued
+            return .startAnew
+        case .outdated:
+            state = .queued
+            return .putBack
+        case .succeeded, .exited, .signalled, .exceeded, .stopped, .failed, .fetched, .concluded:
+            return nil
+        }
     }
 
     private mutating func stoppedStepEnded(_ step: Int, _ outcome: StepOutcome, _ why: Stop) -> Action {
@@ -251,7 +260,7 @@ package struct JobMachine: Sendable, Equatable {
     }
 
     private mutating func revertStepEnded(_ step: Int, _ outcome: StepOutcome, _ revert: Revert) -> Action {
-        if outcome == .lost { return startAnew() }
+        if let action = leaving(outcome) { return action }
         let revert = revert.noting(outcome, of: steps[step])
         // Nothing of the old release may be started while the new one is live.
         guard revert.switchedBack, step + 1 < steps.count else { return conclude(revert) }

@@ -13,6 +13,8 @@ package enum StepOutcome: Sendable, Equatable {
     case fetched(OrderRules.Fetched)
     /// Nobody knows what became of it: the host went down under it, or the runner.
     case lost
+    /// It was not run, because the app is configured otherwise by now.
+    case outdated
     /// It did its work and found that the job has nothing to do, and why.
     case concluded(JobEnd)
 
@@ -21,7 +23,7 @@ package enum StepOutcome: Sendable, Equatable {
         switch self {
         case .succeeded, .fetched, .concluded: .succeeded
         case .exited, .signalled, .exceeded, .failed: .failed
-        case .stopped, .lost: .cancelled
+        case .stopped, .lost, .outdated: .cancelled
         }
     }
 
@@ -29,7 +31,7 @@ package enum StepOutcome: Sendable, Equatable {
         switch self {
         case .succeeded: 0
         case .exited(let status): status
-        case .signalled, .exceeded, .stopped, .failed, .fetched, .concluded, .lost: nil
+        case .signalled, .exceeded, .stopped, .failed, .fetched, .concluded, .lost, .outdated: nil
         }
     }
 
@@ -60,6 +62,7 @@ extension StepOutcome {
         case .exceeded(.silence(let limit)): "step \"\(name)\" wrote nothing for \(limit.inWords) and was ended"
         case .stopped: "step \"\(name)\" was stopped"
         case .lost: "step \"\(name)\" was lost"
+        case .outdated: "step \"\(name)\" was not run, because the app is configured otherwise by now"
         case .failed(let reason): "\(name == "health" ? "health check" : name): \(SafeText.shown(reason))"
         }
     }

@@ -68,6 +68,10 @@ package struct StepRequest: Sendable, Equatable {
     }
 }
 
+extension StepRequest {
+    fileprivate var isSwitchBack: Bool { if case .step(.switchBack, _) = work { true } else { false } }
+}
+
 extension StepRequest.Release {
     package init(_ target: ReleaseTarget) {
         self.init(release: target.release, commit: target.commit, ref: target.ref)
@@ -105,8 +109,13 @@ package struct RunnerAdmission: Sendable {
     /// Why a step is not run; a sentence for the reason of its job.
     package struct Refusal: Error, Equatable {
         package let sentence: String
+        /// The configuration is another one than the daemon has.
+        package let isOutdated: Bool
 
-        init(_ sentence: String) { self.sentence = sentence }
+        init(_ sentence: String, isOutdated: Bool = false) {
+            self.sentence = sentence
+            self.isOutdated = isOutdated
+        }
     }
 
     /// The step with its command, taken from the configuration; the plan is made anew here, so that nothing of it is believed.
@@ -114,8 +123,10 @@ package struct RunnerAdmission: Sendable {
         guard let app = configuration.apps.first(where: { $0.name == request.app }), let named = configuration.accounts[app.account] else {
             throw Refusal("there is no app \(SafeText.shown(request.app, limit: 80)) in the runner's configuration")
         }
-        guard app.configurationHash == request.configurationHash else {
-            throw Refusal("the configuration of \(app.name) is not what the daemon has read; systemctl reload bittern")
+        // Going back to a release is no command of the configuration's, and must work whatever was edited meanwhile.
+        if app.configurationHash != request.configurationHash, !request.isSwitchBack {
+            throw Refusal(
+                "the configuration of \(app.name) is not what the daemon has read; systemctl reload bittern", isOutdated: true)
         }
         try checkUser(of: app)
         guard configuration.runnerRoots.contains(where: { $0 != app.root && PathText.isInside(app.root, $0) }) else {
@@ -123,8 +134,9 @@ package struct RunnerAdmission: Sendable {
             throw Refusal("the root of \(app.name), \(app.root), lies below none of runner_roots (\(roots))")
         }
         var job = Job(
-            id: request.job, app: app.name, repository: app.repository.description, ref: request.ref, commit: request.commit,
-            cause: request.cause, state: .running, queuedAt: Timestamp(milliseconds: 0))
+            id: request.job, app: app.name, repository: app.repository.description,
+            ref: request.ref.flatMap { Self.isDeployed($0, by: app) ? $0 : nil }, commit: request.commit, cause: request.cause,
+            state: .running, queuedAt: Timestamp(milliseconds: 0))
         let home = "\(homes)/\(app.name)"
         let step: PlannedStep
         var chore: Chore?
@@ -171,6 +183,8 @@ package struct RunnerAdmission: Sendable {
     }
 
     private func step(_ stage: PlannedStep.Stage, _ position: Int, of plan: Plan, _ app: App) throws(Refusal) -> PlannedStep {
+        // There is one at most, wherever it stands in a plan that was edited.
+        if stage == .switchBack, let step = plan.revert.first(where: { $0.stage == stage }) { return step }
         guard plan.allSteps.indices.contains(position), plan.allSteps[position].stage == stage else {
             throw Refusal("\(app.name) has no step \(position) that is a \(stage.rawValue)")
         }
@@ -199,6 +213,8 @@ package struct RunnerAdmission: Sendable {
     private func target(of release: StepRequest.Release, in app: App) -> ReleaseTarget {
         ReleaseTarget(
             release: release.release, commit: release.commit,
-            path: Plan.releaseDirectory(root: app.root, job: release.release, commit: release.commit), ref: release.ref)
+            path: Plan.releaseDirectory(root: app.root, job: release.release, commit: release.commit),
+            // It only names the release to the app's commands, and not by what somebody made up.
+            ref: release.ref.flatMap { Self.isDeployed($0, by: app) ? $0 : nil })
     }
 }

@@ -7,11 +7,15 @@ import Synchronization
 /// Every ref is kept under a name made of its hash, so that `rel` may go and `rel/1` come; nothing is ever thrown away by git itself.
 package struct GitMirrors: Sendable {
     private let state: StateDirectory
+    /// Where ssh reads keys that came as text.
+    private let keys: String
     /// Two fetches into one mirror would fight for its locks.
     private let turns = Turns()
 
-    package init(state: StateDirectory) {
+    /// - Parameter keys: for keys that come as text; nil: a directory of the state's.
+    package init(state: StateDirectory, keys: String? = nil) {
         self.state = state
+        self.keys = keys ?? state.path + "/keys"
     }
 
     /// Brings what the forge has of the job's ref into the mirror and says how the job's commit stands to it. A network that
@@ -50,10 +54,13 @@ package struct GitMirrors: Sendable {
     private func bringWhatBelongs(
         to commit: CommitID, _ order: StepOrder, _ git: GitCommand, _ mirror: String, _ log: StepLog
     ) async throws {
-        if order.app.releases.hasSubmodules {
+        let settings = order.app.releases
+        // What follows looks at every entry of it.
+        if settings.hasSubmodules || settings.hasLargeFiles { _ = try await size(of: commit.hex, git, mirror) }
+        if settings.hasSubmodules {
             try await GitModules(mirrors: self, order: order, log: log).fetch(commit.hex)
         }
-        if order.app.releases.hasLargeFiles { try await LargeFiles(mirrors: self, order: order, log: log).fetch(commit, git, mirror) }
+        if settings.hasLargeFiles { try await LargeFiles(mirrors: self, order: order, log: log).fetch(commit, git, mirror) }
     }
 
     // MARK: What was fetched for whom
@@ -65,19 +72,23 @@ package struct GitMirrors: Sendable {
     private func note(_ fetched: OrderRules.Fetched, for order: StepOrder, in mirror: String) throws {
         let named = order.job.cause == .manual && fetched.refHoldsCommit ? fetched.commit : nil
         let commits = [fetched.head, named].compactMap(\.self)
-        let directory = mirror + "/held"
+        // Of this app alone: apps of one repository share the mirror, and what one may deploy another may not.
+        let directory = "\(mirror)/held/\(order.app.name)"
         try FileSystem.makeDirectory(directory, mode: 0o755)
-        for name in FileSystem.names(in: directory) where (Int64(name) ?? 0) + Self.jobsKnown < order.job.id {
+        for name in FileSystem.names(in: directory) where (Int64(name) ?? 0) < order.job.id - Self.jobsKnown {
             unlink(directory + "/" + name)
         }
-        try FileSystem.writeFile(commits.map { $0.hex + "\n" }.joined(), named: String(order.job.id), in: directory, mode: 0o644)
+        let lines = [order.job.ref?.full ?? ""] + commits.map(\.hex)
+        try FileSystem.writeFile(
+            lines.map { $0 + "\n" }.joined(), named: String(order.job.id), in: directory, mode: 0o644)
     }
 
     /// Whether the commit is one that the job's ref was found to hold when it was fetched for it.
     func hasFetched(_ commit: CommitID, for order: StepOrder) -> Bool {
-        let note = "\(path(of: order.app))/held/\(order.job.id)"
+        let note = "\(path(of: order.app))/held/\(order.app.name)/\(order.job.id)"
         guard let file = try? SmallFile.read(note, limit: 4096) else { return false }  // never fetched
-        return String(decoding: file.bytes, as: UTF8.self).split(separator: "\n").contains { $0 == commit.hex }
+        let lines = String(decoding: file.bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        return lines.first.map(String.init) == order.job.ref?.full && lines.dropFirst().contains { $0 == commit.hex }
     }
 
     func initialise(_ mirror: String, _ git: GitCommand, _ log: StepLog) async throws {
@@ -231,13 +242,12 @@ package struct GitMirrors: Sendable {
         case .path(let path):
             return path
         case .contents(let secret):
-            let directory = state.path + "/keys"
-            try FileSystem.makeDirectory(directory, mode: 0o700)
-            let path = directory + "/" + owner
+            try FileSystem.makeDirectory(keys, mode: 0o700)
+            let path = keys + "/" + owner
             let text = secret.withBytes { String(decoding: $0, as: UTF8.self) } + "\n"
             // One that is right stays: the ssh of somebody else may be about to read it.
             if let file = try? SmallFile.read(path, limit: 1 << 20), file.bytes == Array(text.utf8) { return path }
-            try FileSystem.writeFile(text, named: owner, in: directory, mode: 0o600)
+            try FileSystem.writeFile(text, named: owner, in: keys, mode: 0o600)
             return path
         }
     }

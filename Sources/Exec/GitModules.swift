@@ -41,6 +41,7 @@ struct GitModules: Sendable {
             try FileSystem.makeDirectory(top + "/modules", mode: 0o755)
             try await mirrors.initialise(link.mirror, git, log)
             try await fetch(link.entry, git, link.mirror)
+            _ = try await mirrors.size(of: link.entry.object, git, link.mirror)
         }
     }
 

@@ -60,25 +60,10 @@ struct GitTree: Sendable {
             git.checkout(order.job.commit.hex, tree: tree, index: index, mirror: mirror, umask: order.app.umask), log: log)
     }
 
-    /// No release is larger; in bytes.
-    private static let sizeLimit = 64 << 30
-    private static let filesLimit = 2_000_000
-
-    /// Refuses a commit that would fill the disk: a few kilobytes in a repository can stand for any number of files.
-    ///
     /// - Parameter isWholeNeeded: whether all its files are to be written, or only what differs from a tree that is there.
     private func checkSize(_ mirror: String, isWholeNeeded: Bool = true) async throws {
         let git = try mirrors.command(for: order)
-        let run = try await GitRun.run(git.size(of: order.job.commit.hex, atMost: Self.filesLimit, mirror: mirror), log: nil)
-        try Task.checkCancellation()
-        let numbers = run.text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
-        guard run.outcome == .succeeded, numbers.count == 2 else { throw ExecError(.git, "git could not say how large the commit is") }
-        let (bytes, files) = (numbers[0], numbers[1])
-        guard files <= Self.filesLimit, bytes <= Self.sizeLimit else {
-            throw ExecError(
-                .git,
-                "the commit has more than \(Self.filesLimit) files, or more than \(Self.sizeLimit >> 30) GB in them; that is no release")
-        }
+        let bytes = try await mirrors.size(of: order.job.commit.hex, git, mirror)
         guard isWholeNeeded, let free = FileSystem.free(at: order.app.root), bytes > free else { return }
         log.append(line: "the commit's files take \(bytes) bytes, and \(free) are free at \(order.app.root)")
         throw ExecError(.file, GitAnswer.noSpace)

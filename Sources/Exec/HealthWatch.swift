@@ -37,7 +37,7 @@ struct HealthWatch: Sendable {
         case .exceeded: return "the command took longer than \(limit.inWords)"
         case .signalled(let signal): return "the command was ended by signal \(signal)"
         case .failed(let reason): return reason
-        case .stopped, .fetched, .concluded, .lost: return "the command was stopped"
+        case .stopped, .fetched, .concluded, .lost, .outdated: return "the command was stopped"
         }
     }
 }

@@ -33,11 +33,14 @@ package struct ReleaseDirectory: Sendable, Equatable {
     func isSiblingKept(of commit: CommitID) -> Bool {
         let releases = root + "/releases"
         return FileSystem.names(in: releases).contains { name in
-            guard name.hasSuffix("-" + commit.short), let file = try? SmallFile.read("\(releases)/\(name)/REVISION", limit: 256) else {
-                return false  // none, or not whole
-            }
-            return String(decoding: file.bytes, as: UTF8.self) == commit.hex + "\n"
+            name.hasSuffix("-" + commit.short) && ReleaseDirectory(root: root, path: "\(releases)/\(name)").hasRevision(commit)
         }
+    }
+
+    /// Whether it says of itself that it is whole, and of this commit.
+    func hasRevision(_ commit: CommitID) -> Bool {
+        guard let file = try? SmallFile.read(path + "/REVISION", limit: 256) else { return false }  // none, or not whole
+        return String(decoding: file.bytes, as: UTF8.self) == commit.hex + "\n"
     }
 
     /// Writes the file by which people and tools see what is in the release.

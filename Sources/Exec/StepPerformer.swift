@@ -35,6 +35,7 @@ package struct StepPerformer: Sendable {
             // Not while the tree for it, or a cache, is being made.
             return try await mirrors.taking(root: order.app.root) { try await checkout(order, log) }
         case .activate:
+            try checkRelease(of: order)
             if let trouble = try order.release.activate() { log.append(line: "\(trouble)") }
             let target = FileSystem.target(ofLink: order.app.root + "/current") ?? ""
             log.append(line: "\(order.app.root)/current -> \(target)")
@@ -53,8 +54,15 @@ package struct StepPerformer: Sendable {
         }
     }
 
+    /// A release is called by the first digits of its commit alone; the rest would have to be believed.
+    private func checkRelease(of order: StepOrder) throws {
+        guard isConfined, !order.release.hasRevision(order.step.release.commit) else { return }
+        throw ExecError(.file, "\(order.release.path) is no release of \(order.step.release.commit.hex), or its REVISION was changed")
+    }
+
     /// A link may have been put in the place of a release.
     private func checkPlace(of command: StepCommand, _ order: StepOrder) throws {
+        try checkRelease(of: order)
         guard isConfined, !order.release.holds(command.directory) else { return }
         throw ExecError(.file, "\(command.directory) does not lie in the release \(order.release.path); is a link in its place?")
     }

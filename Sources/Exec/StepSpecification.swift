@@ -28,7 +28,8 @@ package struct StepSpecification: Sendable, Equatable, Codable {
 
     /// Does it in this process.
     package func perform(log: StepLog, probe: any HealthProbe, systemctl: Systemctl) async -> StepOutcome {
-        let mirrors = GitMirrors(state: StateDirectory(path: state))
+        // The unit has a /tmp of its own, so a key is gone with it.
+        let mirrors = GitMirrors(state: StateDirectory(path: state), keys: "/tmp/keys")
         let performer = StepPerformer(mirrors: mirrors, probe: probe, systemctl: systemctl, home: home, isConfined: true)
         guard let chore else { return await performer.perform(order, log: log) }
         do {

@@ -28,8 +28,8 @@ package struct RunnerService: Sendable {
         configuration: String, daemonUser: String, environment: [String: String], hostName: String, logger: Logger
     ) throws {
         guard geteuid() == 0 else { throw Unusable(description: "the runner needs root's rights; it is started by bittern-runner.socket") }
-        guard let entry = getpwnam(daemonUser)?.pointee else { throw Unusable(description: "there is no user \(daemonUser)") }
-        user = entry.pw_uid
+        guard let daemon = SystemUser(daemonUser) else { throw Unusable(description: "there is no user \(daemonUser)") }
+        user = daemon.user
         // systemd separates several by colons, in an order of its own.
         let directories = environment["STATE_DIRECTORY"]?.split(separator: ":").map(String.init) ?? []
         guard let own = directories.first(where: { $0.hasSuffix("/bittern-runner") }),
@@ -45,8 +45,12 @@ package struct RunnerService: Sendable {
         StepFiles.forgetOldJobs(in: results, now: time(nil))
         place = StepUnits.Place(
             configuration: configuration, state: results, homes: homes, fetched: fetched, fetchUser: "bittern-fetch",
-            hidden: [own, "/var/lib/bittern", "/run/bittern", "/etc/bittern/credentials", "/etc/bittern/runner-credentials"],
-            program: program,
+            hidden: [
+                own, "/var/lib/bittern", "/run/bittern", "/etc/bittern/credentials", "/etc/bittern/runner-credentials", "/run/credentials",
+                // Whoever has a manager of his own there could begin something outside of his unit.
+                "/run/user",
+            ],
+            program: program, secretsGroup: daemon.group,
             environment: environment, hostName: hostName)
         self.logger = logger
     }
@@ -124,9 +128,12 @@ package struct RunnerService: Sendable {
         } catch let error as RunnerLine.Malformed {
             return refused("the request is malformed (\(error.field)); are daemon and runner of one version?")
         } catch let error as StepUnits.Refusal {
-            return refused(error.sentence)
+            let reply = refused(error.sentence)
+            return error.isOutdated ? .outdated(error.sentence) : reply
         } catch {
-            return refused("\(error)")
+            // A bus that is being restarted, a disk that is full: no reason to say that a step failed which may well run.
+            logger.error("\(error)")
+            return .later("\(error)")
         }
     }
 

@@ -27,6 +27,8 @@ struct StepUnits {
         var hidden: [String]
         /// This program.
         var program: String
+        /// The one group that may read a secret's file: the daemon's.
+        var secretsGroup: UInt32
         var environment: [String: String]
         var hostName: String
     }
@@ -42,6 +44,12 @@ struct StepUnits {
     /// A step is not run, or nothing is known of it; a sentence says why.
     struct Refusal: Error {
         let sentence: String
+        var isOutdated = false
+    }
+
+    /// The step can be run when somebody has mended this.
+    struct NotNow: Error, CustomStringConvertible {
+        let description: String
     }
 
     // MARK: Verbs
@@ -75,8 +83,10 @@ struct StepUnits {
         do {
             try bus.start(unit)
         } catch {
+            // Otherwise nobody knows whether it begins, and the next to ask finds out.
+            guard error.isFinal else { throw error }
             files.forgetTold()
-            throw error
+            throw Refusal(sentence: "the service manager does not start the unit: \(error.sentence)")
         }
         try files.noteBegun()
         return .running
@@ -91,7 +101,7 @@ struct StepUnits {
         switch admitted.step.work {
         case .fetch:
             let user = try StepUser(place.fetchUser, allowsRoot: false, whose: "to fetch with")
-            for name in ["mirrors", "keys"] { try user.makeDirectory("\(place.fetched)/\(name)") }
+            try user.makeDirectory(place.fetched + "/mirrors")
             return StepRole(user: user.name, kind: .fetch)
         case .units where admitted.chore == nil:
             // Only the service manager's own units are restarted as root; whatever touches the app's root is the app's.
@@ -123,6 +133,9 @@ struct StepUnits {
         let own = role.kind == .app ? app.name : nil
         let others = configuration.apps.filter { $0.name != own }.flatMap { [$0.root, "\(place.homes)/\($0.name)"] }
         unit.inaccessible = place.hidden + others
+        // Ways to the network that are none of the unit's own.
+        if !unit.hasNetwork { unit.inaccessible += ["/run/systemd/resolve", "/run/dbus", "/run/docker.sock", "/run/podman"] }
+        unit.remains = admitted.chore == nil
         switch role.kind {
         case .fetch:
             unit.writable = [place.fetched]
@@ -222,14 +235,16 @@ struct StepUnits {
             }
         }
         let reading = loadConfiguration(
-            at: place.configuration, environment: place.environment, hostName: place.hostName, runsUnits: true)
+            at: place.configuration, environment: place.environment, hostName: place.hostName, secretsGroup: place.secretsGroup,
+            runsUnits: true)
         guard let configuration = reading.configuration else {
-            throw Refusal(sentence: "the runner cannot use its configuration: \(reading.problems.first?.line ?? "nobody knows why")")
+            // Somebody is about to edit it; the daemon goes on with the old one, and so do the jobs, a little later.
+            throw NotNow(description: "the runner cannot use its configuration: \(reading.problems.first?.line ?? "nobody knows why")")
         }
         do {
             return (configuration, try RunnerAdmission(configuration, homes: place.homes).admit(request))
         } catch {
-            throw Refusal(sentence: error.sentence)
+            throw Refusal(sentence: error.sentence, isOutdated: error.isOutdated)
         }
     }
 
@@ -318,8 +333,11 @@ extension AdmittedStep {
             app.secrets = [:]
             // The file is for the runner alone to read.
             if let ssh = account.ssh, case .path(let path) = ssh.key {
-                let key = try SmallFile.read(path, limit: 64 << 10).bytes
-                account.ssh?.key = .contents(Secret(key))
+                do {
+                    account.ssh?.key = .contents(Secret(try SmallFile.read(path, limit: 64 << 10).bytes))
+                } catch {
+                    throw StepUnits.Refusal(sentence: error.phrase(for: path))
+                }
             }
         } else {
             account = account.showing(Credentials())

@@ -55,7 +55,7 @@ package struct RunnerRequest: Sendable, Equatable {
             }
 
             func value() throws(RunnerLine.Malformed) -> StepRequest.Release {
-                guard release > 0 else { throw RunnerLine.Malformed("release") }
+                guard (1...1 << 53).contains(release) else { throw RunnerLine.Malformed("release") }
                 return StepRequest.Release(
                     release: release, commit: try RunnerLine.commit(commit, "commit of a release"), ref: try RunnerLine.ref(ref))
             }
@@ -112,10 +112,10 @@ package struct RunnerRequest: Sendable, Equatable {
         }
 
         func request() throws(RunnerLine.Malformed) -> RunnerRequest {
-            guard job > 0 else { throw RunnerLine.Malformed("job") }
-            guard start >= 0 else { throw RunnerLine.Malformed("start") }
+            guard (1...Self.largestNumber).contains(job) else { throw RunnerLine.Malformed("job") }
+            guard (0...Self.largestNumber).contains(start) else { throw RunnerLine.Malformed("start") }
             guard (0...10_000).contains(position) else { throw RunnerLine.Malformed("position") }
-            guard (round ?? 0) >= 0 else { throw RunnerLine.Malformed("round") }
+            guard (0...Self.largestNumber).contains(round ?? 0) else { throw RunnerLine.Malformed("round") }
             let verb: Verb
             switch self.verb {
             case "wait": verb = .wait
@@ -127,13 +127,16 @@ package struct RunnerRequest: Sendable, Equatable {
             return RunnerRequest(verb: verb, job: job, start: start, position: position, round: round ?? 0)
         }
 
+        /// Of jobs and milliseconds; nothing that is counted here comes near, and all arithmetic stays far from overflow.
+        private static let largestNumber: Int64 = 1 << 53
+
         private func step() throws(RunnerLine.Malformed) -> StepRequest {
             guard let app, NameText.isName(app) else { throw RunnerLine.Malformed("app") }
             guard let cause = cause.flatMap(Job.Cause.init) else { throw RunnerLine.Malformed("cause") }
             guard let hash = configuration.flatMap({ Hexadecimal.bytes(of: $0) }), hash.count == 32 else {
                 throw RunnerLine.Malformed("configuration")
             }
-            guard let started, started > 0 else { throw RunnerLine.Malformed("started") }
+            guard let started, (1...Self.largestNumber).contains(started) else { throw RunnerLine.Malformed("started") }
             return StepRequest(
                 app: app, job: job, cause: cause, ref: try RunnerLine.ref(ref), commit: try RunnerLine.commit(commit, "commit"),
                 work: try work(), startedAt: Timestamp(milliseconds: started), configurationHash: hash,
@@ -181,6 +184,10 @@ package enum RunnerReply: Sendable, Equatable {
     case unknown
     /// It is not run, and why.
     case refused(String)
+    /// It is not run, because the app's configuration is not the one that was asked for.
+    case outdated(String)
+    /// Nothing can be said now, and why; ask again.
+    case later(String)
 
     /// In bytes, the line end included: what was fetched comes with the message of its commit.
     package static let longestLine = 1 << 20
@@ -202,6 +209,8 @@ package enum RunnerReply: Sendable, Equatable {
             case .unknown: state = "unknown"
             case .ended(let result): (state, self.result) = ("ended", result)
             case .refused(let reason): (state, self.reason) = ("refused", reason)
+            case .outdated(let reason): (state, self.reason) = ("outdated", reason)
+            case .later(let reason): (state, self.reason) = ("later", reason)
             }
         }
 
@@ -211,6 +220,8 @@ package enum RunnerReply: Sendable, Equatable {
             case ("unknown", nil, nil): .unknown
             case ("ended", let result?, nil): .ended(result)
             case ("refused", nil, let reason?): .refused(reason)
+            case ("outdated", nil, let reason?): .outdated(reason)
+            case ("later", nil, let reason?): .later(reason)
             default: throw RunnerLine.Malformed("state")
             }
         }

@@ -33,7 +33,7 @@ package struct StepResult: Codable, Sendable, Equatable {
         case .exceeded(.silence(let limit)): (end, limit_ms) = (.silence, limit.wholeMilliseconds)
         case .fetched(let fetched): (end, self.fetched) = (.fetched, fetched)
         // What these say is decided by the daemon, never by a step.
-        case .concluded, .lost: (end, reason) = (.failed, "a step cannot end so")
+        case .concluded, .lost, .outdated: (end, reason) = (.failed, "a step cannot end so")
         }
     }
 

@@ -26,6 +26,8 @@ package struct TransientUnit: Sendable, Equatable {
     /// What it sees read-only where it is; what is not there is passed over.
     package var bound: [String] = []
     package var hasNetwork = true
+    /// Whether the manager keeps it after its program has ended, for somebody to ask how.
+    package var remains = true
     /// Bytes of any file it writes; nil: no limit.
     package var fileSize: Int?
     /// Standard input, output and error, in this order. They stay the caller's, to be closed once the unit is started.
@@ -70,7 +72,8 @@ package struct TransientUnit: Sendable, Equatable {
             ("WorkingDirectory", .text(directory)),
             ("Slice", .text(slice)),
             // A unit that ended well would be unloaded at once, and look like one that never was.
-            ("RemainAfterExit", .flag(true)),
+            ("RemainAfterExit", .flag(remains)),
+            ("CollectMode", .text(remains ? "inactive" : "inactive-or-failed")),
             // The supervisor alone is asked to end, and ends what it supervises; whatever is left of the control group is killed then. Asked
             // all together, the command could die before its supervisor knows why.
             ("KillMode", .text("mixed")),

@@ -254,6 +254,13 @@ package struct UnitError: Error, Equatable, CustomStringConvertible {
     package let sentence: String
 
     package var description: String { sentence }
+
+    /// Whether the manager has said no, and would say it again; otherwise nobody knows what it did.
+    package var isFinal: Bool {
+        name.hasPrefix("org.freedesktop.systemd1.")
+            || ["InvalidArgs", "AccessDenied", "PropertyReadOnly", "UnknownProperty", "UnixProcessIdUnknown"]
+                .contains { name == "org.freedesktop.DBus.Error." + $0 }
+    }
     /// Also of one that went while it was being asked for.
     fileprivate var isNotThere: Bool {
         ["org.freedesktop.systemd1.NoSuchUnit", "org.freedesktop.DBus.Error.UnknownObject"].contains(name)

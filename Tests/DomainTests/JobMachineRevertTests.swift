@@ -120,6 +120,15 @@ struct JobMachineRevertTests {
         #expect(machine.start(at: 2, reverting: Self.sick) == .end(Self.sick))
     }
 
+    @Test("what goes back and is lost, or is configured otherwise by now, waits in the queue to go on with it")
+    func lost() throws {
+        for (outcome, action) in [(StepOutcome.lost, JobMachine.Action.startAnew), (.outdated, .putBack)] {
+            var machine = try Self.machine(at: .switching)
+            #expect(machine.stepEnded(outcome) == action)
+            #expect(machine.start(at: 2, reverting: Self.sick) == .run(step: 2))
+        }
+    }
+
     @Test("where there is no good release the reason says so, and what is live")
     func stuck() throws {
         var machine = try JobMachine.ofSteps((.activate, "activate"), (.health, "health"), onFailure: .stuck)

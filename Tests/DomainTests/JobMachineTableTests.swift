@@ -15,7 +15,7 @@ struct JobMachineTableTests {
 
     enum Event: CaseIterable {
         case start, startAtWarm, startAtEnd
-        case succeeded, exited, signalled, exceededStep, exceededJob, silent, stopped, failed, fetched, superseded, skipped, lost
+        case succeeded, exited, signalled, exceededStep, exceededJob, silent, stopped, failed, fetched, superseded, skipped, lost, outdated
         case cancel, supersede, jobLimit, halt
     }
 
@@ -56,6 +56,7 @@ struct JobMachineTableTests {
             case .failed: .failed
             case .fetched: .fetched
             case .lost: .lost
+            case .outdated: .outdated
             case .concluded(let end): end.state == .skipped ? .skipped : .superseded
             }
         }
@@ -117,7 +118,7 @@ struct JobMachineTableTests {
             .failed: failed("\(name): disk full"),
             .superseded: (.end(JobEnd(.superseded, "main was deleted")), .ended),
             .skipped: (.end(JobEnd(.skipped, "no path matched")), .ended),
-            .lost: (.startAnew, .queued),
+            .lost: (.startAnew, .queued), .outdated: (.putBack, .queued),
         ]
     }
 
@@ -165,6 +166,7 @@ struct JobMachineTableTests {
 extension JobMachineTableTests.Event {
     fileprivate static let ends: [Self] = [
         .succeeded, .exited, .signalled, .exceededStep, .exceededJob, .silent, .stopped, .failed, .fetched, .superseded, .skipped, .lost,
+        .outdated,
     ]
 
     /// The end of a step that the event is; nil: it is something else.
@@ -182,6 +184,7 @@ extension JobMachineTableTests.Event {
         case .superseded: .concluded(JobEnd(.superseded, "main was deleted"))
         case .skipped: .concluded(JobEnd(.skipped, "no path matched"))
         case .lost: .lost
+        case .outdated: .outdated
         case .start, .startAtWarm, .startAtEnd, .cancel, .supersede, .jobLimit, .halt: nil
         }
     }
@@ -198,7 +201,7 @@ extension JobMachine {
         case .jobLimit: jobLimitReached()
         case .halt: halt()
         case .succeeded, .exited, .signalled, .exceededStep, .exceededJob, .silent, .stopped, .failed, .fetched, .superseded, .skipped,
-            .lost:
+            .lost, .outdated:
             event.outcome.map { stepEnded($0) } ?? .nothing
         }
     }

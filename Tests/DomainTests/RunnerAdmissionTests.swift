@@ -61,6 +61,11 @@ struct RunnerAdmissionTests {
         let old = StepRequest.Release(release: 41, commit: try commit("b"), ref: nil)
         let request = try request(shop, .activate, 0) { ($0.cause, $0.target) = (.rollback, old) }
         #expect(try admission(shop).admit(request).step.release.path == "/srv/shop/releases/41-bbbbbbb")
+        // A ref that is not the app's names nothing to its commands.
+        let made = StepRequest.Release(release: 41, commit: try commit("b"), ref: try branch("evil"))
+        let evil = try branch("evil")
+        let named = try self.request(shop, .deploy, 1) { ($0.cause, $0.target, $0.ref) = (.rollback, made, evil) }
+        #expect(try admission(shop).admit(named).step.command?.environment["BITTERN_REF"] == "")
         let back = try self.request(shop, .switchBack, 6) { $0.goBack = old }
         #expect(try admission(shop).admit(back).step.release.path == "/srv/shop/releases/41-bbbbbbb")
     }
@@ -72,6 +77,10 @@ struct RunnerAdmissionTests {
         #expect(refusal(admission, try request(shop) { $0.app = "other" }) == "there is no app other in the runner's configuration")
         let edited = try request(self.shop { $0.umask = 0o077 }, .build, 2)
         #expect(refusal(admission, edited) == "the configuration of shop is not what the daemon has read; systemctl reload bittern")
+        // But for the way back, which is no command and is found wherever the plan has it.
+        let old = StepRequest.Release(release: 41, commit: try commit("b"), ref: nil)
+        let back = try request(self.shop { $0.umask = 0o077 }, .switchBack, 99) { $0.goBack = old }
+        #expect(try admission.admit(back).step.release.path == "/srv/shop/releases/41-bbbbbbb")
         for (stage, position) in [(PlannedStep.Stage.deploy, 2), (.build, 3), (.build, 99), (.switchBack, 6)] {
             let refused = refusal(admission, try request(shop, stage, position))
             #expect(refused == "shop has no step \(position) that is a \(stage.rawValue)")

@@ -41,7 +41,9 @@ struct RunnerLineTests {
 
     @Test("an answer is read as it was written")
     func replies() throws {
-        let replies: [RunnerReply] = [.running, .unknown, .ended(StepResult(.exited(status: 3))), .refused("there is no app x")]
+        let replies: [RunnerReply] = [
+            .running, .unknown, .ended(StepResult(.exited(status: 3))), .refused("there is no app x"), .outdated("x"), .later("y"),
+        ]
         for reply in replies { #expect(try RunnerReply(line: Array(try reply.line())) == reply) }
         for text in ["", "\n", "{}\n", "{\"state\":\"won\"}\n", "{\"state\":\"ended\"}\n", "{\"state\":\"running\",\"reason\":\"x\"}\n"] {
             #expect(throws: RunnerLine.Malformed.self, "\(text)") { try RunnerReply(line: Array(text.utf8)) }
@@ -51,7 +53,8 @@ struct RunnerLineTests {
     @Test(
         "a field that is missing, of another type or out of its range makes the line malformed, and is named",
         arguments: [
-            ("job", "0"), ("job", "-1"), ("job", "1.5"), ("job", "null"), ("job", "\"42\""), ("start", "-1"), ("round", "-1"),
+            ("job", "0"), ("job", "-1"), ("job", "9223372036854775807"), ("job", "1.5"), ("job", "null"), ("job", "\"42\""),
+            ("start", "-1"), ("round", "-1"),
             ("position", "-1"),
             ("position", "10001"), ("position", "99999999999999999999"), ("verb", "\"run\""), ("verb", "null"), ("app", "\"../etc\""),
             ("app", "\"\""), ("app", "null"), ("cause", "\"because\""), ("ref", "\"main\""), ("ref", "\"refs/heads/a..b\""),

@@ -46,11 +46,18 @@ import Testing
         return StepSpecification(order: order, state: directory.path("fetched"), home: directory.path("home"))
     }
 
+    /// A release that says of itself what it is.
+    private static func release(in directory: TemporaryDirectory) throws -> String {
+        let release = try directory.makeDirectory("srv/releases/7-abc")
+        try directory.write(String(repeating: "a", count: 40) + "\n", to: "srv/releases/7-abc/REVISION")
+        return release
+    }
+
     private static func specification(
         _ script: String, in directory: TemporaryDirectory, environment: [String: String] = path, silence: Duration = .seconds(60),
         secrets: [String: Secret] = [:]
     ) throws -> StepSpecification {
-        let release = try directory.makeDirectory("srv/releases/7-abc")
+        let release = try Self.release(in: directory)
         let command = StepCommand(script: script, environment: environment, secrets: [:], directory: release)
         return try specification(.command(command), in: directory, silence: silence, secrets: secrets)
     }
@@ -116,7 +123,7 @@ import Testing
     @Test("a release is put live, and one that is none is refused with a reason that stands in the log too")
     func activation() async throws {
         try await withTemporaryDirectory { directory in
-            try directory.makeDirectory("srv/releases/7-abc")
+            _ = try Self.release(in: directory)
             for (path, isThere) in [("7-abc", true), ("8-def", false), ("../elsewhere", false)] {
                 let specification = try Self.specification(.activate, in: directory, release: path)
                 try? FileManager.default.removeItem(atPath: directory.path("log"))  // of the one before
@@ -124,7 +131,7 @@ import Testing
                 let step = try await Self.start(specification, in: directory)
                 #expect(try await step.process.waitForExit() == (isThere ? 0 : 125))
                 #expect(step.log.hasPrefix(isThere ? "\(directory.path)/srv/current -> releases/7-abc\n" : "bittern: "), "\(step.log)")
-                #expect((step.result?.reason?.contains("is no release below") == true) != isThere, "\(path)")
+                #expect((step.result?.reason?.contains("is no release of") == true) != isThere, "\(path)")
             }
             let live = try FileManager.default.destinationOfSymbolicLink(atPath: directory.path("srv/current"))
             #expect(live == "releases/7-abc")
@@ -134,11 +141,15 @@ import Testing
     @Test("a command runs in its release, and not where a link in the place of one leads")
     func confinement() async throws {
         try await withTemporaryDirectory { directory in
+            _ = try Self.release(in: directory)
             try directory.makeDirectory("srv/releases/7-abc/public")
+            // Of another commit, whose name begins alike.
+            try directory.write(String(repeating: "a", count: 39) + "b\n", to: "srv/releases/6-abc/REVISION")
             try FileManager.default.createSymbolicLink(atPath: directory.path("srv/releases/8-def"), withDestinationPath: "/etc")
             try FileManager.default.createSymbolicLink(atPath: directory.path("srv/releases/7-abc/out"), withDestinationPath: "../..")
             let places = [
                 ("7-abc", "", true), ("7-abc", "/public", true), ("7-abc", "/out", false), ("8-def", "", false), ("9-none", "", false),
+                ("6-abc", "", false),
             ]
             for (name, below, isFine) in places {
                 let command = StepCommand(
@@ -147,7 +158,7 @@ import Testing
                 try? FileManager.default.removeItem(atPath: directory.path("log"))  // of the one before
                 let step = try await Self.start(specification, in: directory)
                 #expect(try await step.process.waitForExit() == (isFine ? 0 : 125), "\(name)\(below)")
-                #expect(step.log.contains(isFine ? "ran" : "does not lie in the release"), "\(step.log)")
+                #expect(step.log.contains(isFine ? "ran\n" : "bittern: "), "\(step.log)")
             }
         }
     }
@@ -155,7 +166,7 @@ import Testing
     @Test("a check by a command is repeated until it is right, or its time is over")
     func health() async throws {
         try await withTemporaryDirectory { directory in
-            let release = try directory.makeDirectory("srv/releases/7-abc")
+            let release = try Self.release(in: directory)
             let command = StepCommand(
                 script: "echo asked; test -e \(directory.path)/ok", environment: Self.path, secrets: [:], directory: release)
             let health = Health(.run(""), within: .milliseconds(400), interval: .milliseconds(50))

@@ -3,7 +3,7 @@
 import random
 import time
 
-from checks import check
+from checks import ask, check, hash_of
 from machine import expect, expect_equal, expect_in, wait_for
 from shop import DATABASE, GATED, deliver
 
@@ -172,6 +172,49 @@ def a_file_that_was_edited_without_a_reload_runs_nothing(world):
     world.shop.cli(f"retry {job}")
     world.shop.gate("on")
     wait_for(lambda: world.shop.json("jobs --app gated --limit 1")[0]["state"] == "succeeded", "the retry to succeed")
+
+
+@check(needs="units")
+def a_reload_in_the_middle_of_a_build_has_the_job_begin_anew_by_the_new_rules(world):
+    job, commit, gate = begun(world)
+    world.machine.run("echo 'deploy: [touch \"$BITTERN_ROOT/by-the-new-rules\"]' >>/etc/bittern/apps.d/gated.yaml")
+    world.machine.run("systemctl reload bittern.service")
+    gate.answer("on")
+    world.shop.gate("on")
+    ended = world.shop.ended(job)
+    expect_equal(ended["attempt"], 1, "the attempt")
+    expect_equal(world.shop.live("gated"), commit, "what is live")
+    expect(world.machine.path("/srv/gated/by-the-new-rules").exists(), "the new rules were not followed")
+
+
+@check(needs="units")
+def a_file_that_is_being_written_keeps_steps_waiting_and_fails_none(world):
+    job, commit, gate = begun(world)
+    world.machine.run("echo 'half: [' >/etc/bittern/apps.d/other.yaml")
+    gate.answer("on")
+    cursor = world.cursor
+    wait_for(lambda: any("cannot use its configuration" in str(entry["MESSAGE"]) for entry in world.machine.journal(cursor)),
+             "the journal to say what steps wait for")
+    expect_equal(world.shop.job(job)["state"], "running", "the job meanwhile")
+    world.machine.run("rm /etc/bittern/apps.d/other.yaml")
+    went_on(world, job, commit)
+
+
+@check(needs="units")
+def what_was_fetched_for_one_app_is_no_release_of_another(world):
+    _, gated = world.shop.commit("gated")
+    def asked(app, stage, position, ref, commit):
+        place = {"job": 777, "start": 1, "position": position}
+        request = place | {"verb": "start", "app": app, "cause": "push", "ref": ref, "commit": commit, "stage": stage,
+                           "started": 1767225600123, "configuration": hash_of(world, app)}
+        world.machine.run("install -d -o bittern /srv/runner-logs")
+        answer = ask(world, request, f"/srv/runner-logs/777-{app}-{stage}")
+        return answer if answer["state"] == "refused" else ask(world, place | {"verb": "wait"})["result"]
+    expect_equal(asked("gated", "fetch", 0, "refs/heads/gated", gated)["end"], "fetched", "the fetch for the one app")
+    for ref in ["refs/heads/main", "refs/heads/gated"]:
+        refused = asked("shop", "checkout", 1, ref, gated)
+        expect(refused.get("end", "refused") != "succeeded", f"shop was given what gated may deploy: {refused}")
+    expect(not any("777" in name for name in world.machine.out("ls /srv/shop/releases", check=False).split()), "there is a release of it")
 
 
 # MARK: The whole pipeline
