@@ -10,7 +10,7 @@ import Testing
         "own": "canary-own-hook-5544332211", "token": "canary-token-aabbccddeeff",
     ]
 
-    @Test("no secret is in a log, the ledger, the journal, an argument list or git's configuration", .timeLimit(.minutes(5)))
+    @Test("no secret is in a log, the ledger, the journal, an argument list or git's configuration", .timeLimit(.minutes(10)))
     func nowhere() async throws {
         let scripts = [
             "seen.sh": "test -z \"${DB-}\" && echo no-db",

@@ -747,10 +747,10 @@ def step(world, position, **changes):
             "commit": "a" * 40, "stage": "build", "started": 1767225600123, "configuration": hash_of(world, "sealed")} | changes
 
 
-def run_step(world, position, name, stage="build"):
+def run_step(world, position, name, stage="build", **changes):
     """Runs it to its end, and returns the result and the log."""
     log = f"/srv/runner-logs/{name}"
-    request = step(world, position, stage=stage)
+    request = step(world, position, stage=stage, **changes)
     expect_equal(ask(world, request, log)["state"], "running", f"the answer to the start of {name}")
     ended = ask(world, {"verb": "wait", "job": 71, "start": 1, "position": position})
     return ended["result"], world.machine.path(log).read_text()
@@ -855,8 +855,8 @@ def the_runner_refuses_what_is_not_configured_and_says_so_in_the_journal(world):
         answer = ask(world, request, log)
         expect(answer["state"] in ["refused", "outdated"] and words in answer["reason"], f"{what} was answered {answer}")
     # It names no branch that would have to hold it, and no release that is kept.
-    result, _ = run_step(world, 1, "foreign", "checkout")
-    expect_in("no branch or tag that sealed is configured for holds aaaaaaa", result["reason"], "the result of a checkout of just any commit")
+    result, _ = run_step(world, 1, "foreign", "checkout", commit="b" * 40)
+    expect_in("no branch or tag that sealed is configured for holds bbbbbbb", result["reason"], "the result of a checkout of just any commit")
     for cause, ref in [("push", "refs/heads/other"), ("manual", "refs/tags/v1")]:
         answer = ask(world, good | {"cause": cause, "ref": ref}, log)
         expect_in("sealed is not configured for " + ref, answer["reason"], f"the answer to a {cause} of {ref}")
