@@ -725,13 +725,13 @@ def runner(world):
         rm -rf /var/lib/bittern-runner /srv/runner-logs/*
         systemctl stop 'bittern-*-*-*.service'; systemctl reset-failed
     """, check=False)
-    world.machine.write("/srv/ask.py", (ROOT / "Tests/systemd/ask.py").read_text())
     world.shop.configure(RUNNER_CONFIGURATION, shop=None, gated=None, crowd=None, sealed=SEALED, rival=RIVAL)
     world.machine.run("systemctl daemon-reload && systemctl start bittern-runner.socket")
 
 
 def ask(world, request, log=None, user="bittern"):
     """One request to the runner; what it answers."""
+    world.machine.write("/srv/ask.py", (ROOT / "Tests/systemd/ask.py").read_text())
     text = request if isinstance(request, str) else json.dumps(request)
     return json.loads(world.machine.out(["runuser", "-u", user, "--", "python3", "/srv/ask.py", text] + ([log] if log else []), timeout=90))
 
