@@ -180,6 +180,8 @@ def a_reload_in_the_middle_of_a_build_has_the_job_begin_anew_by_the_new_rules(wo
     world.machine.run("echo 'deploy: [touch \"$BITTERN_ROOT/by-the-new-rules\"]' >>/etc/bittern/apps.d/gated.yaml")
     world.machine.run("systemctl reload bittern.service")
     gate.answer("on")
+    # Whoever has just been answered may still have the gate open.
+    wait_for(lambda: f"bittern-{job}-2-2.service" in units(world), "the build of the second start")
     world.shop.gate("on")
     ended = world.shop.ended(job)
     expect_equal(ended["attempt"], 1, "the attempt")
