@@ -7,7 +7,9 @@ import RunnerAPI
 public func tryRequest(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
     let line = Array(UnsafeBufferPointer(start: bytes, count: count))
     guard let request = try? RunnerRequest(line: line) else { return 0 }
-    precondition(request.job > 0 && request.start > 0 && (0...10_000).contains(request.position))
+    let numbers: ClosedRange<Int64> = 0...1 << 53
+    precondition(request.job > 0 && [request.job, request.start, request.round].allSatisfy(numbers.contains))
+    precondition((0...10_000).contains(request.position))
     if case .start(let step) = request.verb {
         precondition(NameText.isName(step.app) && step.configurationHash.count == 32 && step.job == request.job)
     }
