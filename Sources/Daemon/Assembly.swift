@@ -78,12 +78,10 @@ package struct Assembly: Sendable {
             guard !runsUnits else { return units }
             return ChildRunner(executor: executor, state: state, mirrors: mirrors, probe: probe, systemctl: systemctl, journals: journals)
         }
-        // In a unit it is another directory, and the runner's to say.
-        let home: @Sendable (String) -> String = { state.home(app: $0) }
         let notices = NoticeDesk(
             live: live, ledger: ledger, runner: runner(SerialQueueExecutor(label: "notices")), reporter: reporter)
         let dispatcher = dispatcher(
-            live, ledger: ledger, reporter: reporter, board: board, state: state, notices: notices, home: home, drains: !runsUnits, runner)
+            live, ledger: ledger, reporter: reporter, board: board, state: state, notices: notices, drains: !runsUnits, runner)
         let refusals = RefusalDesk(ledger: ledger, reporter: reporter)
 
         let certificate = try configuration.hooks.tls.map(ServerCertificate.init)
@@ -105,7 +103,7 @@ package struct Assembly: Sendable {
         for listener in hooks + control { reporter.listening(listener.description) }
         let resumed = try await Recovery(
             ledger: ledger, reporter: reporter, clock: clock, configuration: configuration,
-            runner: runner(SerialQueueExecutor(label: "recovery")), home: home
+            runner: runner(SerialQueueExecutor(label: "recovery")), state: state
         ).run()
         await dispatcher.resume(resumed)
 
@@ -173,7 +171,7 @@ package struct Assembly: Sendable {
 
     private func dispatcher(
         _ live: LiveConfiguration, ledger: Ledger, reporter: Reporter, board: StatusBoard, state: StateDirectory, notices: NoticeDesk,
-        home: @escaping @Sendable (String) -> String, drains: Bool, _ runner: (SerialQueueExecutor) -> any StepRunner
+        drains: Bool, _ runner: (SerialQueueExecutor) -> any StepRunner
     ) -> Dispatcher {
         let workers = (0..<configuration.workers).map { number in
             let executor = SerialQueueExecutor(label: "worker.\(number)")
@@ -183,7 +181,7 @@ package struct Assembly: Sendable {
         }
         return Dispatcher(
             live: live, ledger: ledger, reporter: reporter, statusBoard: board, clock: clock, state: state,
-            workers: workers, home: home, drains: drains)
+            workers: workers, drains: drains)
     }
 
     private func hooksListeners(

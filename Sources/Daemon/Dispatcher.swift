@@ -13,7 +13,6 @@ actor Dispatcher: Service {
     private let clock: WallClock
     private let state: StateDirectory
     private let workers: [Worker]
-    private let home: @Sendable (_ app: String) -> String
     /// Whether steps end with the daemon, so that it waits for them.
     private let drains: Bool
 
@@ -39,10 +38,8 @@ actor Dispatcher: Service {
 
     init(
         live: LiveConfiguration, ledger: Ledger, reporter: Reporter, statusBoard: StatusBoard, clock: WallClock,
-        state: StateDirectory, workers: [Worker],
-        home: @escaping @Sendable (_ app: String) -> String, drains: Bool
+        state: StateDirectory, workers: [Worker], drains: Bool
     ) {
-        self.home = home
         self.drains = drains
         self.live = live
         self.ledger = ledger
@@ -175,7 +172,7 @@ actor Dispatcher: Service {
         running[claimed.job.id] = (app: app.name, root: app.root, worker: worker)
         Task {
             await workers[worker].run(
-                claimed, app, account, environment: configuration.environment, home: home(app.name), from: resumption)
+                claimed, app, account, environment: configuration.environment, home: state.home(app: app.name), from: resumption)
             await finished(claimed.job, worker: worker)
         }
     }

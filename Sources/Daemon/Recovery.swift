@@ -15,8 +15,7 @@ struct Recovery: Sendable {
     let clock: WallClock
     let configuration: Configuration
     let runner: any StepRunner
-    /// The apps' HOME.
-    let home: @Sendable (_ app: String) -> String
+    let state: StateDirectory
 
     /// Takes up the jobs whose steps go on without a daemon. Of the others it ends what is left of each job's step, looks whether its
     /// release went live, and queues it again.
@@ -47,7 +46,7 @@ struct Recovery: Sendable {
             steps.isEmpty || claimed.job.configurationHash == app.configurationHash
         else { return nil }
         let plan = Plan(
-            app: app, job: claimed.job, environment: configuration.environment, previous: claimed.previous, home: home(app.name),
+            app: app, job: claimed.job, environment: configuration.environment, previous: claimed.previous, home: state.home(app: app.name),
             target: claimed.target, goBack: claimed.goBack)
         return Resumption(of: plan, after: steps, isReverting: claimed.reverting != nil, first: claimed.firstStep(of: plan))
     }
