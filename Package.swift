@@ -133,7 +133,7 @@ let package = Package(
         .executableTarget(
             name: "bittern",
             dependencies: [
-                "ControlAPI", "Daemon", "Domain", "Runner", "Settings",
+                "ControlAPI", "Daemon", "Domain", "Exec", "Runner", "Settings",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),

@@ -46,6 +46,7 @@ package struct AccountReply: Codable, Sendable, Equatable {
             case .apiToken(_, let email): "API token of \(email)"
             case .accessToken: "access token"
             case .appPassword(_, let username): "app password of \(username)"
+            case .oauth(let key, _): "OAuth consumer \(key)"
             case nil: nil
             }
         credentials = [rest, account.ssh == nil ? nil : "ssh key"].compactMap(\.self)

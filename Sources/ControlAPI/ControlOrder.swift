@@ -24,6 +24,14 @@ package enum ControlOrder: Sendable, Equatable {
     case simulate(app: String, DeployRequest)
     /// Answered with the ``ExplanationReply``s of each app; nothing is changed.
     case explain(ExplainRequest)
+    /// Answered with the ``HookChangeReply``s, one for each hook and place.
+    case addHooks(account: String, HooksRequest)
+    /// Answered with the ``HookChangeReply``s, one for each place.
+    case removeHooks(account: String, HooksRequest)
+    /// Answered with the ``LoginReply``.
+    case logIn(account: String)
+    /// Answered with the ``LoggedInReply`` when the person has come back.
+    case awaitLogin(account: String, LoginRequest)
     /// Answered with the ``ReloadReply``.
     case reload
 
@@ -40,6 +48,10 @@ package enum ControlOrder: Sendable, Equatable {
         case .replay(let delivery): "/deliveries/\(delivery)/replay"
         case .simulate(let app, _): "/apps/\(app)/simulate"
         case .explain: "/explain"
+        case .addHooks(let account, _): "/accounts/\(account)/hooks"
+        case .removeHooks(let account, _): "/accounts/\(account)/hooks/remove"
+        case .logIn(let account): "/accounts/\(account)/login"
+        case .awaitLogin(let account, _): "/accounts/\(account)/login/end"
         case .reload: "/reload"
         }
     }
@@ -51,7 +63,9 @@ package enum ControlOrder: Sendable, Equatable {
         case .rollback(_, let rollback): rollback
         case .deploy(_, let deploy), .simulate(_, let deploy): deploy
         case .explain(let push): push
-        case .cancel, .retry, .resume, .clearCache, .deployAll, .replay, .reload: nil
+        case .addHooks(_, let hooks), .removeHooks(_, let hooks): hooks
+        case .awaitLogin(_, let login): login
+        case .cancel, .retry, .resume, .clearCache, .deployAll, .replay, .logIn, .reload: nil
         }
     }
 }

@@ -62,7 +62,14 @@ package struct Assembly: Sendable {
         let reporter = Reporter(logger: logger, metrics: DaemonMetrics(version: version, startedAt: clock.now))
         inherited.unusable.forEach { reporter.problem("\($0)") }
         let ledger = try Ledger(path: state.ledger)
-        let live = LiveConfiguration(configuration)
+        let live = LiveConfiguration(configuration, names: try await ledger.repositoryNames())
+        let tokens = AccessTokens(state: state, clock: clock)
+        let forges = Forges(
+            live: live, tokens: tokens, pressure: ForgePressure(clock: clock), environment: ProcessInfo.processInfo.environment,
+            version: version)
+        let courier = ReportCourier(live: live, ledger: ledger, forges: forges, reporter: reporter, clock: clock)
+        // Before any job is touched.
+        try await courier.configurationChanged()
         let board = StatusBoard(ledger: ledger, notifier: notifier, clock: clock)
         let mirrors = GitMirrors(state: state)
         let group = MultiThreadedEventLoopGroup.singleton
@@ -81,16 +88,30 @@ package struct Assembly: Sendable {
         let notices = NoticeDesk(
             live: live, ledger: ledger, runner: runner(SerialQueueExecutor(label: "notices")), reporter: reporter)
         let dispatcher = dispatcher(
-            live, ledger: ledger, reporter: reporter, board: board, state: state, notices: notices, drains: !runsUnits, runner)
+            live, ledger: ledger, reporter: reporter, board: board, state: state, notices: notices, courier: courier, forges: forges,
+            drains: !runsUnits, runner)
+        let catchUp = CatchUp(
+            live: live, ledger: ledger, mirrors: mirrors, credentials: { try await forges.bearer(for: $0) }, pressure: forges.pressure,
+            reporter: reporter, clock: clock, found: { dispatcher.wake() })
         let refusals = RefusalDesk(ledger: ledger, reporter: reporter)
 
         let certificate = try configuration.hooks.tls.map(ServerCertificate.init)
         let reload = Reload(
             source: source, live: live, certificate: certificate, reporter: reporter, notifier: notifier, board: board,
-            changed: { await dispatcher.abandonUnknown() })
-        let intake = Intake(live: live, ledger: ledger, refusals: refusals, reporter: reporter, clock: clock) { dispatcher.accepted($0) }
+            changed: {
+                await courier.reload()
+                await dispatcher.abandonUnknown()
+                await catchUp.wake()
+            })
+        let intake = Intake(live: live, ledger: ledger, refusals: refusals, reporter: reporter, clock: clock) {
+            dispatcher.accepted($0)
+        } refsLeftOut: { repository in
+            Task { await catchUp.wake(for: repository) }
+        }
 
-        let hooks = try await hooksListeners(inherited.hooks, intake, HealthCheck(ledger: ledger, clock: clock), certificate)
+        let logins = Logins(forges: forges, tokens: tokens, clock: clock)
+        let hooks = try await hooksListeners(
+            hookSockets(inherited.hooks, reporter), intake, HealthCheck(ledger: ledger, clock: clock), logins, certificate)
         let doors = hooks.map { HooksDoor($0, isTLS: certificate != nil) }
         let sweeper = runner(SerialQueueExecutor(label: "caches"))
         let clearCaches: @Sendable (App) async throws -> Void = { app in
@@ -99,7 +120,7 @@ package struct Assembly: Sendable {
             try await sweeper.perform(.clearCaches, after: order)
         }
         let control = try await controlListeners(
-            inherited.control, live, ledger, state, dispatcher, mirrors, reload, reporter, doors, clearCaches)
+            inherited.control, live, ledger, state, dispatcher, mirrors, reload, reporter, doors, forges, logins, clearCaches)
         for listener in hooks + control { reporter.listening(listener.description) }
         let resumed = try await Recovery(
             ledger: ledger, reporter: reporter, clock: clock, configuration: configuration,
@@ -123,7 +144,8 @@ package struct Assembly: Sendable {
         }
         // Stopped last: what drains is alive.
         try await serve(
-            [watchdog].compactMap(\.self), hooks + control, dispatcher, [janitor, notices, HangUpListener(reload: reload)], herald)
+            [watchdog].compactMap(\.self), hooks + control, dispatcher,
+            [janitor, notices, courier, catchUp, HangUpListener(reload: reload)], herald)
         await refusals.writeDown()
         try ledger.close()
         reporter.stopped()
@@ -171,24 +193,37 @@ package struct Assembly: Sendable {
 
     private func dispatcher(
         _ live: LiveConfiguration, ledger: Ledger, reporter: Reporter, board: StatusBoard, state: StateDirectory, notices: NoticeDesk,
-        drains: Bool, _ runner: (SerialQueueExecutor) -> any StepRunner
+        courier: ReportCourier, forges: Forges, drains: Bool, _ runner: (SerialQueueExecutor) -> any StepRunner
     ) -> Dispatcher {
         let workers = (0..<configuration.workers).map { number in
             let executor = SerialQueueExecutor(label: "worker.\(number)")
             return Worker(
                 executor: executor, runner: runner(executor), ledger: ledger, reporter: reporter, clock: clock,
-                progress: { await board.stepStarted($0) }, ended: { notices.wake() })
+                progress: { await board.stepStarted($0) },
+                ended: {
+                    notices.wake()
+                    courier.wake()
+                }, credentials: { try await forges.bearer(for: $0) })
         }
         return Dispatcher(
             live: live, ledger: ledger, reporter: reporter, statusBoard: board, clock: clock, state: state,
-            workers: workers, drains: drains)
+            workers: workers, drains: drains, changed: { courier.wake() })
+    }
+
+    /// The sockets that were handed over, unless nobody is to listen: left open, they would take connections that nobody answers.
+    private func hookSockets(_ inherited: [CInt], _ reporter: Reporter) -> [CInt] {
+        guard configuration.hooks.isOff, !inherited.isEmpty else { return inherited }
+        reporter.problem("`hooks: off` leaves the sockets of the service manager unused; systemctl mask --now bittern.socket")
+        inherited.forEach { close($0) }
+        return []
     }
 
     private func hooksListeners(
-        _ inherited: [CInt], _ intake: Intake, _ health: HealthCheck, _ certificate: ServerCertificate?
+        _ inherited: [CInt], _ intake: Intake, _ health: HealthCheck, _ logins: Logins, _ certificate: ServerCertificate?
     ) async throws -> [any Listener] {
         let channel = HooksChannel(
-            intake: intake, health: health, load: BodyLoad(limit: HooksChannel.bodiesInFlight), deadline: Self.requestDeadline)
+            intake: intake, health: health, logins: logins, load: BodyLoad(limit: HooksChannel.bodiesInFlight),
+            deadline: Self.requestDeadline)
         let addresses = inherited.isEmpty ? configuration.hooks.listen.map(ListenerAddress.init) : inherited.map { .inherited($0) }
         var listeners: [any Listener] = []
         for address in addresses {
@@ -204,14 +239,14 @@ package struct Assembly: Sendable {
     private func controlListeners(
         _ inherited: [CInt], _ live: LiveConfiguration, _ ledger: Ledger, _ state: StateDirectory, _ dispatcher: Dispatcher,
         _ mirrors: GitMirrors, _ reload: Reload, _ reporter: Reporter, _ doors: [HooksDoor],
-        _ clearCaches: @escaping @Sendable (App) async throws -> Void
+        _ forges: Forges, _ logins: Logins, _ clearCaches: @escaping @Sendable (App) async throws -> Void
     ) async throws -> [any Listener] {
         let startedAt = clock.now
         let responder = ControlResponder(
             live: live, ledger: ledger, state: state, dispatcher: dispatcher, mirrors: mirrors,
             simulation: Simulation(doors: doors, live: live), reload: reload, reporter: reporter, clock: clock,
-            version: version, startedAt: startedAt, doctor: doctor(ledger, doors, startedAt: startedAt),
-            clearCaches: clearCaches)
+            version: version, startedAt: startedAt, doctor: doctor(ledger, doors, forges, startedAt: startedAt),
+            forges: forges, logins: logins, clearCaches: clearCaches)
         var quiet = logger
         quiet.logLevel = .critical
         let channel = HTTP1Channel(responder: responder.responder(logger: quiet))
@@ -225,10 +260,11 @@ package struct Assembly: Sendable {
         return listeners
     }
 
-    private func doctor(_ ledger: Ledger, _ doors: [HooksDoor], startedAt: Timestamp) -> Doctor {
+    private func doctor(_ ledger: Ledger, _ doors: [HooksDoor], _ forges: Forges, startedAt: Timestamp) -> Doctor {
         Doctor(
             file: source.file, environment: source.environment, hostName: source.hostName, clock: clock,
-            inside: Doctor.Inside(ledger: ledger, hooks: doors, version: version, startedAt: startedAt))
+            inside: Doctor.Inside(
+                ledger: ledger, hooks: doors, version: version, startedAt: startedAt, credentials: { try await forges.bearer(for: $0) }))
     }
 
     private func listener(_ address: ListenerAddress, _ child: some ServerChildChannel) async throws -> any Listener {

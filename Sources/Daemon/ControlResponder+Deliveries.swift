@@ -19,6 +19,7 @@ extension ControlResponder {
                 since: moment, before: query["before"].flatMap { Int64($0) }, limit: Self.page)
             return try Self.reply(page.map(DeliveryReply.init))
         }
+        router.get("/repository-names") { _, _ in try Self.reply(live.inForce.names) }
         router.get("/deliveries/:id") { _, context in try Self.reply(DeliveryReply(try await delivery(context))) }
         router.get("/deliveries/:id/explanation") { _, context in try Self.reply(try await explain(delivery(context))) }
         router.post("/deliveries/:id/replay") { _, context in
@@ -30,7 +31,7 @@ extension ControlResponder {
             if let sentence = request.unknownAccount(in: configuration) { throw Refused(.notFound, sentence) }
             let holds = try await ledger.holds(at: clock.now)
             return try Self.reply(
-                configuration.explanations(of: push).map { ExplanationReply($0, of: push, hold: holds[$0.app]) })
+                configuration.explanations(of: push, names: live.inForce.names).map { ExplanationReply($0, of: push, hold: holds[$0.app]) })
         }
     }
 
@@ -48,7 +49,7 @@ extension ControlResponder {
         let delivery = DeliveryReply(delivery)
         for (place, push) in delivery.pushes.enumerated() {
             let results = delivery.results(ofChange: place)
-            for explanation in configuration.explanations(of: push) {
+            for explanation in configuration.explanations(of: push, names: live.inForce.names) {
                 let then = results[explanation.app]
                 let job: Job? = if let number = then?.job { try await ledger.job(number) } else { nil }
                 replies.append(ExplanationReply(explanation, of: push, then: then, job: job, hold: holds[explanation.app]))

@@ -60,7 +60,7 @@ extension ControlResponder {
         var replies: [AccountReply] = []
         for account in inForce.configuration.accounts.values.sorted(by: { $0.name < $1.name }) {
             var hooks: [AccountReply.HookReply] = []
-            for door in inForce.doors.all where door.account.name == account.name {
+            for door in inForce.doors.all where door.account.name == account.name && !inForce.configuration.hooks.isOff {
                 let last = try await ledger.lastVerified(account: account.name, hookApp: door.app)
                 hooks.append(.init(app: door.app, address: base + door.path, secrets: door.verified.all, lastVerified: last))
             }

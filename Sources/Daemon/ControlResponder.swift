@@ -26,6 +26,8 @@ struct ControlResponder: Sendable {
     let version: String
     let startedAt: Timestamp
     let doctor: Doctor
+    let forges: Forges
+    let logins: Logins
     let clearCaches: @Sendable (App) async throws -> Void
 
     var configuration: Configuration { live.current }
@@ -68,6 +70,7 @@ struct ControlResponder: Sendable {
         addDeliveries(to: router)
         addJobs(to: router)
         addApps(to: router)
+        addAccounts(to: router)
         router.post("/reload") { _, context in try await reload(by: context.requester) }
         return router
     }

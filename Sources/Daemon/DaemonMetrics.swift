@@ -13,6 +13,7 @@ final class DaemonMetrics: Sendable {
         static let endedJobs = "bittern_jobs_total"
         static let steps = "bittern_step_duration_seconds"
         static let finds = "bittern_catch_up_finds_total"
+        static let reports = "bittern_reports_total"
         static let startTime = "bittern_start_time_seconds"
         static let build = "bittern_build_info"
     }
@@ -22,6 +23,7 @@ final class DaemonMetrics: Sendable {
         Name.endedJobs: "Jobs that ended since the daemon's start, by app and how they ended.",
         Name.steps: "How long steps took that ended since the daemon's start, by app and step, whether they succeeded or not.",
         Name.finds: "Missed pushes since the daemon's start: heads of refs that no delivery had brought and a look at the forge found.",
+        Name.reports: "Build statuses since the daemon's start, by account and whether the forge took them.",
         Name.startTime: "When the daemon was started, in seconds since 1970.",
         Name.build: "The daemon's version, always 1.",
     ]
@@ -65,6 +67,12 @@ final class DaemonMetrics: Sendable {
             .recordMilliseconds(max(0, took.wholeMilliseconds))
     }
 
+    /// - Parameter isTaken: by the forge; else it will not be sent again.
+    func reported(account: String, isTaken: Bool) {
+        let result = isTaken ? "taken" : "given_up"
+        Counter(label: Name.reports, dimensions: [("account", account), ("result", result)], factory: registry).increment()
+    }
+
     func missedPushFound() {
         finds.increment()
     }
@@ -105,6 +113,8 @@ final class DaemonMetrics: Sendable {
                 "bittern_held", "1 while pushes of the app are held back, else 0.",
                 apps.map { (labels: [("app", $0)], value: measure.held.contains($0) ? 1 : 0) }),
             .gauge("bittern_live_info", "The release that is live, by app, always 1.", live(measure, apps: apps)),
+            .gauge(
+                "bittern_outbox", "Build statuses that forges do not have yet.", [(labels: [], value: Double(measure.outbox))]),
             .gauge(
                 "bittern_ledger_bytes", "The size of the ledger, database and write-ahead log, in bytes.",
                 [(labels: [], value: Double(measure.bytes))]),

@@ -13,6 +13,7 @@ actor Dispatcher: Service {
     private let clock: WallClock
     private let state: StateDirectory
     private let workers: [Worker]
+    private let changed: @Sendable () -> Void
     /// Whether steps end with the daemon, so that it waits for them.
     private let drains: Bool
 
@@ -36,10 +37,12 @@ actor Dispatcher: Service {
     private let (wakings, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     private var allIdle: CheckedContinuation<Void, Never>?
 
+    /// - Parameter changed: called when jobs may have come to another state; from anywhere, any number of times.
     init(
         live: LiveConfiguration, ledger: Ledger, reporter: Reporter, statusBoard: StatusBoard, clock: WallClock,
-        state: StateDirectory, workers: [Worker], drains: Bool
+        state: StateDirectory, workers: [Worker], drains: Bool, changed: @escaping @Sendable () -> Void = {}
     ) {
+        self.changed = changed
         self.drains = drains
         self.live = live
         self.ledger = ledger
@@ -55,6 +58,7 @@ actor Dispatcher: Service {
     /// The queue has changed. May be called from anywhere, any number of times.
     nonisolated func wake() {
         statusBoard.changed()
+        changed()
         if hasIdle.load(ordering: .sequentiallyConsistent) { waker.yield() }
     }
 
@@ -168,6 +172,7 @@ actor Dispatcher: Service {
         else {
             return await abandon(claimed.job)
         }
+        changed()
         idle.removeAll { $0 == worker }
         running[claimed.job.id] = (app: app.name, root: app.root, worker: worker)
         Task {

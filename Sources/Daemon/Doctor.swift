@@ -13,6 +13,8 @@ package struct Doctor: Sendable {
         let hooks: [HooksDoor]
         let version: String
         let startedAt: Timestamp
+        /// What an account shows to git at this moment.
+        let credentials: @Sendable (Account) async throws -> Account
     }
 
     private let file: String
@@ -62,11 +64,16 @@ package struct Doctor: Sendable {
         if let configuration {
             findings += await ssh(of: configuration)
             findings += await repositories(of: configuration)
-            findings.append(Diagnosis.publicURL(configuration.publicURL))
+            if !configuration.hooks.isOff { findings.append(Diagnosis.publicURL(configuration.publicURL)) }
         }
         guard let inside else { return findings }
         for door in inside.hooks { findings.append(Diagnosis.hooks(door.name, await door.ask())) }
         if let configuration { findings += await live(inside.ledger, of: configuration) }
+        if let configuration { findings += await renamed(inside.ledger, configuration) }
+        // A ledger that cannot be read has a finding of its own.
+        if let outbox = try? await inside.ledger.outboxMeasure() {
+            findings += [Diagnosis.outbox(waiting: outbox.waiting, oldest: outbox.oldest, now: clock.now)].compactMap(\.self)
+        }
         if configuration?.runner == .systemd { findings.append(Diagnosis.runner(await UnitRunner.trouble())) }
         findings += serviceManager
         if let configuration {
@@ -140,7 +147,8 @@ package struct Doctor: Sendable {
         let questions = RepositoryQuestion.all(of: configuration)
         guard inside == nil else {
             return await RepositoryQuestion.ask(
-                questions, GitMirrors(state: StateDirectory(path: configuration.stateDirectory)), configuration.environment)
+                questions, GitMirrors(state: StateDirectory(path: configuration.stateDirectory)), configuration.environment,
+                credentials: { account in try await inside?.credentials(account) ?? account })
         }
         var template = Array("/tmp/bittern-doctor-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
@@ -149,7 +157,9 @@ package struct Doctor: Sendable {
             }
         }
         let scratch = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-        let findings = await RepositoryQuestion.ask(questions, GitMirrors(state: StateDirectory(path: scratch)), configuration.environment)
+        let findings = await RepositoryQuestion.ask(
+            questions, GitMirrors(state: StateDirectory(path: scratch)), configuration.environment
+        ) { $0 }
         try? FileSystem.removeTree(scratch)  // it is for this user alone, and what clears /tmp comes by
         return findings
     }
@@ -164,6 +174,14 @@ package struct Doctor: Sendable {
                     $0, isThere: FileSystem.isDirectory($0.path),
                     link: FileSystem.target(ofLink: app.root + "/current"))
             }
+        }
+    }
+
+    private func renamed(_ ledger: Ledger, _ configuration: Configuration) async -> [Finding] {
+        let names = (try? await ledger.repositoryNames()) ?? [:]
+        return configuration.apps.compactMap { app in
+            let current = names[app.account]?.currentName(of: app.repository) ?? app.repository
+            return current == app.repository ? nil : Diagnosis.renamed(app.name, from: app.repository, to: current)
         }
     }
 

@@ -46,19 +46,21 @@ final class VerifiedSecrets: Sendable {
 struct Doors: Sendable {
     private var doors: [String: Door] = [:]
 
-    init(_ configuration: Configuration, keeping old: Doors? = nil) {
+    init(_ configuration: Configuration, names: [String: RepositoryNames], keeping old: Doors? = nil) {
         for account in configuration.accounts.values {
             guard let provider = provider(for: account.kind) else { continue }
             let apps = configuration.apps.filter { $0.account == account.name }
+            let names = names[account.name] ?? RepositoryNames()
             doors[account.name] = Door(
-                account: account, app: nil, provider: provider, matcher: Matcher(apps: apps.filter { $0.hookSecrets == nil }),
+                account: account, app: nil, provider: provider, matcher: Matcher(apps: apps.filter { $0.hookSecrets == nil }, names: names),
                 keeping: old?[account.name])
             for app in apps {
                 guard let secrets = app.hookSecrets else { continue }
                 var own = account
                 own.hookSecrets = secrets
                 doors["\(account.name)/\(app.name)"] = Door(
-                    account: own, app: app.name, provider: provider, matcher: Matcher(apps: [app]), keeping: old?[account.name, app.name])
+                    account: own, app: app.name, provider: provider, matcher: Matcher(apps: [app], names: names),
+                    keeping: old?[account.name, app.name])
             }
         }
     }

@@ -3,7 +3,8 @@ import Logging
 import NIOCore
 import NIOHTTP1
 
-/// What the hooks listener serves: webhooks for the ``Intake``, and `/healthz`. Nothing else is there.
+/// What the hooks listener serves: webhooks for the ``Intake``, `/healthz`, and `/oauth/callback` while somebody logs in. Nothing else is
+/// there.
 ///
 /// Plain NIO from the first byte to the answer, where the control socket has Hummingbird's responders: a push is read, verified, handed to
 /// the ledger's writer and answered on the one thread of its connection; no task, no timer and no change to what the kernel watches is
@@ -22,6 +23,7 @@ struct HooksChannel: ServerChildChannel {
 
     let intake: Intake
     let health: HealthCheck
+    let logins: Logins
     let load: BodyLoad
     /// How long a request may take to arrive.
     let deadline: TimeAmount

@@ -27,10 +27,19 @@ final class HooksHandler: ChannelDuplexHandler {
         case answered
     }
 
+    /// What a request is about.
+    private enum Question {
+        case push(Door)
+        case health
+        /// Somebody comes back from a forge, with what stands behind the `?`.
+        case login([String: String])
+    }
+
     private struct Arrival {
         let request: HookRequest
-        /// nil: somebody asks for the daemon's health.
-        let door: Door?
+        let asks: Question
+
+        var door: Door? { if case .push(let door) = asks { door } else { nil } }
         let receivedAt: Timestamp
         let isKeptAlive: Bool
         var body = ByteBuffer()
@@ -119,12 +128,22 @@ final class HooksHandler: ChannelDuplexHandler {
             announcedSize: head.headers.first(name: "content-length").flatMap { Int($0) },
             remoteAddress: remoteAddress(head, context.channel))
         do throws(Refusal) {
-            let door = path == "/healthz" ? nil : try hooks.intake.door(of: request)
-            state = .receiving(Arrival(request: request, door: door, receivedAt: receivedAt, isKeptAlive: head.isKeepAlive))
+            let asks = try question(of: request, head)
+            state = .receiving(Arrival(request: request, asks: asks, receivedAt: receivedAt, isKeptAlive: head.isKeepAlive))
         } catch {
             state = .answered
             let refused = hooks.intake.refuse(error, request, account: hooks.intake.account(of: request), at: receivedAt)
             answer(refused, isKeptAlive: head.isKeepAlive, context)
+        }
+    }
+
+    private func question(of request: HookRequest, _ head: HTTPRequestHead) throws(Refusal) -> Question {
+        switch request.path {
+        case "/healthz": return .health
+        case "/oauth/callback" where hooks.logins.isOpen && head.method == .GET:
+            let query = URI(head.uri).queryParameters.map { (String($0.key), String($0.value)) }
+            return .login(Dictionary(query) { first, _ in first })
+        default: return .push(try hooks.intake.door(of: request))
         }
     }
 
@@ -156,7 +175,14 @@ final class HooksHandler: ChannelDuplexHandler {
         }
         state = .answering(arrival)
         patience.awaitsAnswer()
-        guard let door = arrival.door else { return tellHealth(arrival, context) }
+        switch arrival.asks {
+        case .push(let door): take(arrival, through: door, context)
+        case .health: tellLater(context) { [health = hooks.health] in .health(await health.isWell) }
+        case .login(let query): tellLater(context) { [logins = hooks.logins] in .login(await logins.comeBack(query)) }
+        }
+    }
+
+    private func take(_ arrival: Arrival, through door: Door, _ context: ChannelHandlerContext) {
         let connection = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         do throws(Refusal) {
             guard let delivery = try hooks.intake.read(arrival.request, arrival.body, through: door, at: arrival.receivedAt) else {
@@ -170,12 +196,12 @@ final class HooksHandler: ChannelDuplexHandler {
         }
     }
 
-    private func tellHealth(_ arrival: Arrival, _ context: ChannelHandlerContext) {
+    private func tellLater(_ context: ChannelHandlerContext, _ answer: @escaping @Sendable () async -> WebhookAnswer) {
         let connection = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
-        let (health, eventLoop) = (hooks.health, context.eventLoop)
+        let eventLoop = context.eventLoop
         Task {
-            let isWell = await health.isWell
-            eventLoop.execute { connection.value.handler.end(with: .health(isWell), connection.value.context) }
+            let answer = await answer()
+            eventLoop.execute { connection.value.handler.end(with: answer, connection.value.context) }
         }
     }
 

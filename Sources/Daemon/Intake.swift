@@ -27,11 +27,14 @@ struct Intake: Sendable {
     private let reporter: Reporter
     private let clock: WallClock
     private let queued: @Sendable (AcceptedDelivery) -> Void
+    private let refsLeftOut: @Sendable (RepositoryName) -> Void
 
-    /// - Parameter queued: called after a delivery queued jobs.
+    /// - Parameters:
+    ///   - queued: called after a delivery queued jobs.
+    ///   - refsLeftOut: called after a delivery that does not name all refs that moved.
     init(
         live: LiveConfiguration, ledger: Ledger, refusals: RefusalDesk, reporter: Reporter, clock: WallClock,
-        queued: @escaping @Sendable (AcceptedDelivery) -> Void
+        queued: @escaping @Sendable (AcceptedDelivery) -> Void, refsLeftOut: @escaping @Sendable (RepositoryName) -> Void
     ) {
         self.live = live
         self.ledger = ledger
@@ -39,6 +42,7 @@ struct Intake: Sendable {
         self.reporter = reporter
         self.clock = clock
         self.queued = queued
+        self.refsLeftOut = refsLeftOut
     }
 
     /// In bytes.
@@ -100,6 +104,13 @@ struct Intake: Sendable {
                     answer(.accepted(accepted))
                     reporter.accepted(accepted, delivery)
                     if accepted.queuedAnything { queued(accepted) }
+                    if let naming = delivery.naming {
+                        live.learn(naming, account: delivery.account)
+                        if naming.formerName != nil { reporter.repositoryRenamed(naming) }
+                    }
+                    if delivery.leavesRefsOut, let repository = delivery.repository.flatMap({ RepositoryName($0) }) {
+                        refsLeftOut(repository)
+                    }
                 case .failure(let error):
                     reporter.deliveryNotStored(error.sentence, account: delivery.account, remote: delivery.remoteAddress)
                     answer(.unavailable("the delivery could not be stored; send it again later"))
@@ -136,13 +147,22 @@ struct Intake: Sendable {
         of event: ForgeEvent, _ request: HookRequest, _ body: ByteBuffer, _ door: Door, _ receivedAt: Timestamp
     ) -> Delivery {
         var push: Push?
-        if case .push(let moved) = event { push = moved }
+        var naming: RepositoryNaming?
+        switch event {
+        case .push(let moved):
+            push = moved
+            naming = door.matcher.news(of: moved)
+        case .renamed(let id, let from, let to):
+            naming = door.matcher.news(of: id, from: from, to: to)
+        case .other: break
+        }
         return Delivery(
             account: door.account.name, event: SafeText.shown(door.provider.event(request.headers) ?? "", limit: 100),
             requestID: door.provider.requestID(request.headers).map { SafeText.shown($0, limit: 100) },
             remoteAddress: request.remoteAddress, receivedAt: receivedAt, bodyHash: Signature.hash(of: body),
             bodySize: body.readableBytes, repository: push.map { SafeText.shown($0.repository, limit: 300) },
-            changes: push.map(door.matcher.changes) ?? [], hookApp: door.app, headers: request.headers.shown)
+            changes: push.map(door.matcher.changes) ?? [], hookApp: door.app, headers: request.headers.shown,
+            naming: naming, leavesRefsOut: push?.leavesRefsOut ?? false)
     }
 
     /// RFC 9110, 8.3: the media type is compared without case and without its parameters.

@@ -140,6 +140,78 @@ struct Reporter: Sendable {
             Self.fields(of: job))
     }
 
+    /// The heads of refs at the forge were looked at, and one is where no delivery said.
+    ///
+    /// - Parameter superseded: jobs that were pushed out of the queue by it.
+    func missedPushFound(_ job: Job, superseded: [Int64]) {
+        for old in superseded {
+            metrics.jobEnded(app: job.app, state: .superseded)
+            event(
+                .jobSuperseded, .info, "job \(old) of \(job.app) was superseded by job \(job.id)",
+                ["app": .string(job.app), "job": "\(old)"])
+        }
+        headQueued(job)
+    }
+
+    func catchUpFailed(_ repository: RepositoryName, _ sentence: String) {
+        logger.warning("whether a push to \(repository) was missed cannot be seen, asking again: \(sentence)")
+    }
+
+    func catchUpWorksAgain(_ repository: RepositoryName) {
+        logger.notice("\(repository) answers again; missed pushes are found")
+    }
+
+    func repositoryRenamed(_ naming: RepositoryNaming) {
+        let former = naming.formerName?.description ?? ""
+        logger.warning("repository \(former) is called \(naming.name) now; its apps go on, change `repository` in their files")
+    }
+
+    func hooksChanged(account: String, _ places: [String], by requester: String) {
+        guard !places.isEmpty else { return }
+        logger.notice(
+            "hooks were registered for \(requester) at \(places.joined(separator: ", "))", metadata: ["account": .string(account)])
+    }
+
+    func hooksRemoved(account: String, _ places: [String], by requester: String) {
+        guard !places.isEmpty else { return }
+        logger.notice("hooks were removed for \(requester) at \(places.joined(separator: ", "))", metadata: ["account": .string(account)])
+    }
+
+    func loggedIn(account: String, by requester: String) {
+        logger.notice("\(requester) logged in for account \(account)", metadata: ["account": .string(account)])
+    }
+
+    // MARK: What forges are told
+
+    func reportDelivered(_ report: JobReport) {
+        metrics.reported(account: report.account, isTaken: true)
+        logger.debug("the forge has job \(report.job) of \(report.app) as \(report.state.rawValue)", metadata: Self.fields(of: report))
+    }
+
+    func reportRefused(_ report: JobReport, _ sentence: String) {
+        logger.warning(
+            "the forge was not told of job \(report.job) of \(report.app), trying again: \(sentence)", metadata: Self.fields(of: report))
+    }
+
+    func reportGivenUp(_ report: JobReport, _ sentence: String) {
+        metrics.reported(account: report.account, isTaken: false)
+        logger.warning(
+            "the forge will not be told that job \(report.job) of \(report.app) is \(report.state.rawValue): \(sentence)",
+            metadata: Self.fields(of: report))
+    }
+
+    func reportsWait(_ account: String, _ sentence: String) {
+        logger.warning("build statuses of account \(account) wait: \(sentence)", metadata: ["account": .string(account)])
+    }
+
+    func reportsWorkAgain(_ account: String) {
+        logger.notice("build statuses of account \(account) go out again", metadata: ["account": .string(account)])
+    }
+
+    private static func fields(of report: JobReport) -> Logger.Metadata {
+        ["app": .string(report.app), "job": "\(report.job)", "account": .string(report.account), "commit": .string(report.commit.hex)]
+    }
+
     func manualQueued(_ job: Job) {
         let what = "\(job.ref?.full ?? "") at \(job.commit.short), asked for by \(job.by ?? "nobody")"
         event(.jobQueued, .info, "job \(job.id) of \(job.app) queued: \(what)", Self.fields(of: job))

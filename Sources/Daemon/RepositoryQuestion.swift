@@ -34,13 +34,18 @@ struct RepositoryQuestion: Sendable {
     }
 
     /// The answers in the order of the questions.
-    static func ask(_ questions: [RepositoryQuestion], _ mirrors: GitMirrors, _ environment: [String: String]) async -> [Finding] {
+    ///
+    /// - Parameter credentials: the account with what it shows to git at this moment.
+    static func ask(
+        _ questions: [RepositoryQuestion], _ mirrors: GitMirrors, _ environment: [String: String],
+        credentials: @escaping @Sendable (Account) async throws -> Account
+    ) async -> [Finding] {
         await withTaskGroup(of: (Int, Finding).self) { group in
             var waiting = questions.enumerated().makeIterator()
             var findings: [Int: Finding] = [:]
             func askNext() {
                 guard let (number, question) = waiting.next() else { return }
-                group.addTask { (number, await question.finding(mirrors, environment)) }
+                group.addTask { (number, await question.finding(mirrors, environment, credentials)) }
             }
             for _ in 0..<atOnce { askNext() }
             while let (number, finding) = await group.next() {
@@ -51,11 +56,16 @@ struct RepositoryQuestion: Sendable {
         }
     }
 
-    private func finding(_ mirrors: GitMirrors, _ environment: [String: String]) async -> Finding {
+    private func finding(
+        _ mirrors: GitMirrors, _ environment: [String: String], _ credentials: (Account) async throws -> Account
+    ) async -> Finding {
         // What could not be read is empty, and the answer to it would be about that.
-        guard !account.gitSecrets.contains(where: { $0.count == 0 }) else { return Diagnosis.repository(repository, .notAsked) }
+        guard !account.credentialSecrets.contains(where: { $0.count == 0 }) else { return Diagnosis.repository(repository, .notAsked) }
         do {
-            let heads = try await mirrors.heads(of: repository.branches, app: app, account: account, environment: environment)
+            var asking = app
+            asking.credentials = nil
+            let heads = try await mirrors.heads(
+                of: repository.branches, app: asking, account: try await credentials(account), environment: environment)
             return Diagnosis.repository(repository, .heads(heads))
         } catch {
             return Diagnosis.repository(repository, .refused("\(error)"))

@@ -29,10 +29,10 @@ struct Simulation: Sendable {
     /// - Returns: the number of the delivery.
     /// - Throws: ``Trouble`` with a sentence for people.
     func push(_ app: App, _ ref: RefName, _ commit: CommitID) async throws -> Int64 {
+        guard let listener = doors.first else { throw Trouble(sentence: "the daemon listens for no hooks (`hooks: off`)") }
         guard let door = door(of: app), let secret = door.account.hookSecrets.first else {
             throw Trouble(sentence: "no hook leads to \(app.name); bittern reload reads the configuration again")
         }
-        guard let listener = doors.first else { throw Trouble(sentence: "the daemon listens for no hooks") }
         let push = TrialPush(repository: app.repository, ref: ref, commit: commit, requestID: UUID().uuidString.lowercased())
         let delivery = door.provider.delivery(of: push, secret: secret)
         let path = "/hooks/\(app.account)" + (door.app.map { "/\($0)" } ?? "")

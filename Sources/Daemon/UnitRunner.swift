@@ -261,7 +261,7 @@ extension StepRequest {
             app: order.app.name, job: order.job.id, cause: order.job.cause, ref: order.job.ref, commit: order.job.commit, work: work,
             startedAt: order.job.startedAt ?? order.job.queuedAt, configurationHash: order.app.configurationHash, previous: order.live,
             target: order.target.map { Release($0) },
-            goBack: order.goBack.map { Release($0) })
+            goBack: order.goBack.map { Release($0) }, accessToken: order.accessToken)
     }
 }
 

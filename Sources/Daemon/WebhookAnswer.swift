@@ -57,6 +57,13 @@ struct WebhookAnswer: Sendable, Equatable {
             body: Array((isWell ? "ok\n" : "not well\n").utf8))
     }
 
+    /// For a person with a browser.
+    static func login(_ outcome: (sentence: String, isWell: Bool)) -> WebhookAnswer {
+        WebhookAnswer(
+            status: outcome.isWell ? .ok : .badRequest, contentType: "text/plain; charset=utf-8",
+            body: Array((outcome.sentence + "\n").utf8))
+    }
+
     /// The whole response (RFC 9112).
     ///
     /// - Parameters:

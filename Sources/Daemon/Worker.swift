@@ -13,6 +13,7 @@ actor Worker {
     private let clock: WallClock
     private let progress: @Sendable (StatusSentence.Running) async -> Void
     private let ended: @Sendable () -> Void
+    private let credentials: @Sendable (Account) async throws -> Account
 
     /// The job at hand.
     private var machine: JobMachine?
@@ -25,10 +26,13 @@ actor Worker {
     ///   - executor: the queue on which this worker, and the runner if it wants to, does blocking work.
     ///   - progress: told what runs, whenever that changes.
     ///   - ended: told of every end, when it is in the ledger.
+    ///   - credentials: the account with what it shows to git at this moment.
     init(
         executor: SerialQueueExecutor, runner: any StepRunner, ledger: Ledger, reporter: Reporter, clock: WallClock,
-        progress: @escaping @Sendable (StatusSentence.Running) async -> Void, ended: @escaping @Sendable () -> Void
+        progress: @escaping @Sendable (StatusSentence.Running) async -> Void, ended: @escaping @Sendable () -> Void,
+        credentials: @escaping @Sendable (Account) async throws -> Account = { $0 }
     ) {
+        self.credentials = credentials
         self.ended = ended
         self.executor = executor
         self.runner = runner
@@ -151,6 +155,7 @@ actor Worker {
         var order = first
         var retry = FetchRetry()
         let began = clock.now
+        if let trouble = await takeCredentials(&order) { return StepEnding(.failed(reason: trouble)) }
         while true {
             guard let ending = await ending(of: order) else { return nil }
             guard case .fetched(let fetched) = ending.outcome else { return ending }
@@ -176,6 +181,20 @@ actor Worker {
                 order.id.round += 1
                 await wait(delay)
             }
+        }
+    }
+
+    /// An OAuth consumer has to be given a token before git can show it.
+    ///
+    /// - Returns: why it was given none.
+    private func takeCredentials(_ order: inout StepOrder) async -> String? {
+        guard order.account.consumer != nil else { return nil }
+        do {
+            order.account = try await credentials(order.account)
+            if case .accessToken(let token) = order.account.rest { order.accessToken = token }
+            return nil
+        } catch {
+            return "no access token could be had for git: \(error)"
         }
     }
 

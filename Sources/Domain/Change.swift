@@ -16,6 +16,8 @@ package struct Change: Sendable, Hashable {
 /// What a provider read out of a delivery.
 package enum ForgeEvent: Sendable, Equatable {
     case push(Push)
+    /// A repository has another name from now on. The names are as the forge wrote them; not yet checked.
+    case renamed(id: String, from: String, to: String)
     /// Any other event; only its key is of interest.
     case other(key: String)
 }
@@ -28,8 +30,11 @@ package struct Push: Sendable, Equatable {
     package let repositoryID: String?
     /// In the order of the delivery; all of them.
     package let refs: [PushedRef]
+    /// Whether more refs moved than the delivery names, as Data Center's mirrors say of large pushes.
+    package let leavesRefsOut: Bool
 
-    package init(repository: String, repositoryID: String?, refs: [PushedRef]) {
+    package init(repository: String, repositoryID: String?, refs: [PushedRef], leavesRefsOut: Bool = false) {
+        self.leavesRefsOut = leavesRefsOut
         self.repository = repository
         self.repositoryID = repositoryID
         self.refs = refs

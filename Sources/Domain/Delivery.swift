@@ -82,11 +82,18 @@ package struct Delivery: Sendable, Equatable {
     package var hookApp: String?
     /// ``WebhookHeaders/shown``
     package var headers: String?
+    /// What it says of its repository that was not known before.
+    package var naming: RepositoryNaming?
+    /// ``Push/leavesRefsOut``
+    package var leavesRefsOut: Bool
 
     package init(
         account: String, event: String, requestID: String?, remoteAddress: String, receivedAt: Timestamp, bodyHash: [UInt8],
-        bodySize: Int, repository: String?, changes: [MatchedChange], hookApp: String? = nil, headers: String? = nil
+        bodySize: Int, repository: String?, changes: [MatchedChange], hookApp: String? = nil, headers: String? = nil,
+        naming: RepositoryNaming? = nil, leavesRefsOut: Bool = false
     ) {
+        self.leavesRefsOut = leavesRefsOut
+        self.naming = naming
         self.hookApp = hookApp
         self.headers = headers
         self.account = account

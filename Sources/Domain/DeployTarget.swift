@@ -30,7 +30,7 @@ package struct DeployTarget: Sendable, Equatable {
     private static func ref(of app: App, branch: String?, tag: String?) throws(Refusal) -> RefName {
         guard branch == nil || tag == nil else { throw Refusal(sentence: "name a branch or a tag, not both") }
         guard let name = branch ?? tag else {
-            guard let literal = app.branches.lazy.compactMap(\.literalName).first, let ref = RefName(.branch, literal) else {
+            guard let ref = app.firstBranch else {
                 throw Refusal(sentence: "\(app.name) names no branch without wildcards; say which one with --branch, or --tag")
             }
             return ref

@@ -10,7 +10,7 @@ extension Account {
         case .accessToken(let token) where kind == .bitbucketDataCenter: Secret(Array("Bearer ".utf8) + token.withBytes { $0 })
         case .accessToken(let token): Self.basic("x-token-auth", token)
         case .appPassword(let password, username: let user): Self.basic(user, password)
-        case nil: nil
+        case .oauth, nil: nil
         }
     }
 
@@ -31,10 +31,11 @@ extension Account {
     }
 
     /// What must never be seen in the output of anything that had this account's credentials.
-    package var gitSecrets: [Secret] {
-        var secrets = gitAuthorization.map { [$0] } ?? []
+    package var credentialSecrets: [Secret] {
+        var secrets = [gitAuthorization, restAuthorization].compactMap(\.self)
         switch rest {
-        case .apiToken(let secret, email: _), .accessToken(let secret), .appPassword(let secret, username: _): secrets.append(secret)
+        case .apiToken(let secret, email: _), .accessToken(let secret), .appPassword(let secret, username: _), .oauth(_, let secret):
+            secrets.append(secret)
         case nil: break
         }
         if case .contents(let key) = ssh?.key { secrets.append(key) }
@@ -42,13 +43,9 @@ extension Account {
     }
 
     /// `https://host:port/` out of an address with a path.
-    static func origin(_ url: String) -> String? {
+    package static func origin(_ url: String) -> String? {
         guard let scheme = url.firstRange(of: "://") else { return nil }
         let host = url[scheme.upperBound...].prefix { $0 != "/" }
         return host.isEmpty ? nil : url[..<scheme.upperBound] + host + "/"
-    }
-
-    private static func basic(_ user: String, _ password: Secret) -> Secret {
-        Secret("Basic " + Base64.encode(Array("\(user):".utf8) + password.withBytes { $0 }))
     }
 }

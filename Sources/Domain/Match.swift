@@ -30,10 +30,42 @@ package struct MatchRule: Sendable, Equatable {
 /// Decides, from the configuration alone, which apps a push concerns.
 package struct Matcher: Sendable {
     private let appsByRepository: [RepositoryName: [App]]
+    /// By the forge's own id of the repository, as far as that is known: those configured under any of its names.
+    private let appsByID: [String: [App]]
+    private let names: RepositoryNames
 
-    /// - Parameter apps: those of one account that listen where the delivery came in.
-    package init(apps: [App]) {
+    /// - Parameters:
+    ///   - apps: those of one account that listen where the delivery came in.
+    ///   - names: what that account's repositories were ever called.
+    package init(apps: [App], names: RepositoryNames = RepositoryNames()) {
         appsByRepository = Dictionary(grouping: apps, by: \.repository)
+        appsByID = apps.reduce(into: [:]) { byID, app in
+            if let id = names.id(of: app.repository) { byID[id, default: []].append(app) }
+        }
+        self.names = names
+    }
+
+    /// What the push says of the name of an app's repository, where it is news.
+    package func news(of push: Push) -> RepositoryNaming? {
+        guard let name = RepositoryName(push.repository), !apps(of: name, id: push.repositoryID).isEmpty else { return nil }
+        return names.news(id: push.repositoryID, name: name)
+    }
+
+    /// The same of an event that tells of a new name.
+    package func news(of id: String, from: String, to: String) -> RepositoryNaming? {
+        guard let former = RepositoryName(from), let name = RepositoryName(to) else { return nil }
+        guard !apps(of: former, id: id).isEmpty || !apps(of: name, id: id).isEmpty else { return nil }
+        return RepositoryNaming(id: id, name: name, formerName: former)
+    }
+
+    /// Those configured with its name, or with another one that it had before or has now.
+    private func apps(of repository: RepositoryName, id: String?) -> [App] {
+        let named = appsByRepository[repository] ?? []
+        guard let id = id ?? names.id(of: repository), let same = appsByID[id], same.count != named.count || named.isEmpty else {
+            return named
+        }
+        let others = same.filter { app in !named.contains { $0.name == app.name } }
+        return others.isEmpty ? named : (named + others).sorted { $0.name < $1.name }
     }
 
     /// Every change of the push, in its order, with one match per app of the repository.
@@ -43,12 +75,13 @@ package struct Matcher: Sendable {
             return push.refs.map { MatchedChange(ref: $0, repository: nil, matches: [Match(app: nil, decision: .ignore(reason: reason))]) }
         }
         return push.refs.map {
-            MatchedChange(ref: $0, repository: repository, matches: matches(for: $0, in: repository))
+            MatchedChange(ref: $0, repository: repository, matches: matches(for: $0, in: repository, id: push.repositoryID))
         }
     }
 
-    private func matches(for ref: PushedRef, in repository: RepositoryName) -> [Match] {
-        guard let apps = appsByRepository[repository], !apps.isEmpty else {
+    private func matches(for ref: PushedRef, in repository: RepositoryName, id: String?) -> [Match] {
+        let apps = apps(of: repository, id: id)
+        guard !apps.isEmpty else {
             return [Match(app: nil, decision: .ignore(reason: "no app is configured for \(repository)"))]
         }
         return apps.map { app in
@@ -138,18 +171,24 @@ package struct ExplainedPush: Sendable, Equatable {
 
 extension Configuration {
     /// What the push means for each app, by the rules of ``Matcher``: those of its repository first.
-    package func explanations(of push: ExplainedPush) -> [Explanation] {
-        let name = RepositoryName(push.repository)
-        let (near, far) = (apps.filter { $0.repository == name }, apps.filter { $0.repository != name })
-        return (near + far).map { Explanation(app: $0.name, rules: Matcher.explain(push, for: $0)) }
+    ///
+    /// - Parameter names: what the repositories of each account were ever called.
+    package func explanations(of push: ExplainedPush, names: [String: RepositoryNames] = [:]) -> [Explanation] {
+        func isNear(_ app: App) -> Bool {
+            guard let name = RepositoryName(push.repository) else { return false }
+            return (names[app.account] ?? RepositoryNames()).isSame(name, id: nil, as: app.repository)
+        }
+        let (near, far) = (apps.filter(isNear), apps.filter { !isNear($0) })
+        return near.map { Explanation(app: $0.name, rules: Matcher.explain(push, for: $0, isItsRepository: true)) }
+            + far.map { Explanation(app: $0.name, rules: Matcher.explain(push, for: $0, isItsRepository: false)) }
     }
 }
 
 extension Matcher {
     /// Every rule of ``rules(for:app:)``, behind those by which a delivery finds its way to the apps it may concern.
-    fileprivate static func explain(_ push: ExplainedPush, for app: App) -> [MatchRule] {
+    fileprivate static func explain(_ push: ExplainedPush, for app: App, isItsRepository: Bool) -> [MatchRule] {
         // The repository first: an app of another one has nothing to do with the push, whatever else is wrong.
-        var rules = [repository(push, app), account(push, app)]
+        var rules = [repository(push, app, isItsRepository), account(push, app)]
         if push.wasDelivered { rules.append(hook(push, app)) }
         rules += Self.rules(for: push.ref, app: app)
         // Of a push that is only thought of no commit was named, so there is none to show.
@@ -175,9 +214,8 @@ extension Matcher {
             name: "hook is the app's", seen: path, passed: passed, reason: passed ? nil : "\(app.name) hears only \(right)")
     }
 
-    private static func repository(_ push: ExplainedPush, _ app: App) -> MatchRule {
-        let passed = RepositoryName(push.repository) == app.repository
-        return MatchRule(
+    private static func repository(_ push: ExplainedPush, _ app: App, _ passed: Bool) -> MatchRule {
+        MatchRule(
             name: "repository is the app's", seen: SafeText.shown(push.repository, limit: 300), passed: passed,
             reason: passed ? nil : "\(app.name) deploys \(app.repository)")
     }

@@ -48,12 +48,15 @@ package struct StepRequest: Sendable, Equatable {
     package var target: Release?
     /// The good release that was there before.
     package var goBack: Release?
+    /// What the OAuth consumer of the app's account was given for a fetch: the runner has no network to be given one.
+    package var accessToken: Secret?
 
     package init(
         app: String, job: Int64, cause: Job.Cause, ref: RefName?, commit: CommitID, work: Work, startedAt: Timestamp,
         configurationHash: [UInt8],
-        previous: CommitID? = nil, target: Release? = nil, goBack: Release? = nil
+        previous: CommitID? = nil, target: Release? = nil, goBack: Release? = nil, accessToken: Secret? = nil
     ) {
+        self.accessToken = accessToken
         self.app = app
         self.job = job
         self.cause = cause
@@ -162,8 +165,11 @@ package struct RunnerAdmission: Sendable {
                 case .prepareTree, .notify: .prepareTree
                 }
         }
+        var account = app.credentials.map(named.showing) ?? named
+        // It counts for nothing else than what is configured.
+        if account.consumer != nil, let token = request.accessToken, step.work == .fetch { account = account.bearing(token) }
         return AdmittedStep(
-            app: app, account: app.credentials.map(named.showing) ?? named, job: job, step: step, chore: chore,
+            app: app, account: account, job: job, step: step, chore: chore,
             ownDirectory: Plan.releaseDirectory(root: app.root, job: job.id, commit: job.commit), environment: configuration.environment,
             previous: request.previous, home: home)
     }

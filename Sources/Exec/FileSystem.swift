@@ -113,6 +113,19 @@ package enum FileSystem {
         }
     }
 
+    /// The same, but whoever looks, also after the host died, finds the file before or the new one, whole.
+    package static func replaceFile(_ text: String, named name: String, in directory: String, mode: UInt32) throws {
+        let new = ".\(name).new"
+        try writeFile(text, named: new, in: directory, mode: mode)
+        let descriptor = open(directory + "/" + new, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw ExecError.file("cannot open \(directory)/\(new)") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0, rename(directory + "/" + new, directory + "/" + name) == 0 else {
+            throw ExecError.file("cannot write \(directory)/\(name)")
+        }
+        try syncDirectory(directory)
+    }
+
     /// Copies a regular file to a new one; false when there is none.
     static func copyFile(_ path: String, to target: String) throws -> Bool {
         let source = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)

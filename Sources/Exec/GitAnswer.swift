@@ -2,7 +2,20 @@ import Domain
 
 /// What git said before it failed, read for people and for the decision whether to try again.
 struct GitAnswer: Sendable, Equatable {
-    let trouble: FetchRetry.Trouble
+    /// ``FetchRetry/Trouble``, or that the repository is elsewhere.
+    enum Trouble: Sendable, Equatable {
+        case missing, unreachable, final, moved
+
+        var retried: FetchRetry.Trouble {
+            switch self {
+            case .missing: .missing
+            case .unreachable: .unreachable
+            case .final, .moved: .final
+            }
+        }
+    }
+
+    let trouble: Trouble
     /// One phrase with the cause and, where one is known, what to do.
     let phrase: String
 
@@ -20,13 +33,18 @@ struct GitAnswer: Sendable, Equatable {
 
     private struct Rule: Sendable {
         let signs: [String]
-        let trouble: FetchRetry.Trouble
+        let trouble: Trouble
         let phrase: Phrase?
     }
 
     /// The first that fits counts. The signs are git's, curl's and OpenSSH's own words in the C locale.
     private static let rules: [Rule] = [
         Rule(signs: ["No space left on device", "Disk quota exceeded"], trouble: .final) { _, _, _ in noSpace },
+        Rule(
+            signs: ["returned error: 301", "returned error: 302", "returned error: 307", "returned error: 308"], trouble: .moved
+        ) { account, host, _ in
+            "\(host) leads to another address, which is not followed; check the repository's name and account \(account)"
+        },
         Rule(signs: ["fsck error in"], trouble: .final) { _, host, said in
             "what \(host) sent is malformed, and git refuses it (git-fsck(1)): \(said)"
         },

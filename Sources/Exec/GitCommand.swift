@@ -45,6 +45,25 @@ package struct GitCommand: Sendable {
         git(["--git-dir=/nonexistent", "ls-remote", "--quiet", "--end-of-options", cloneURL] + names)
     }
 
+    /// Prints what the forge has of all branches, all tags, or both, in the same form.
+    package func remoteRefs(branches: Bool, tags: Bool) -> Command {
+        let kinds = (branches ? ["--heads"] : []) + (tags ? ["--tags"] : [])
+        return git(["--git-dir=/nonexistent", "ls-remote", "--quiet"] + kinds + ["--end-of-options", cloneURL])
+    }
+
+    /// Says, among much else, where the forge leads whoever asks for the repository; git hides what is secret (git(1), GIT_TRACE_REDACT).
+    var tracingRedirect: Command {
+        var command = remoteRefs(["HEAD"])
+        command.environment["GIT_TRACE_CURL"] = "1"
+        command.environment["GIT_TRACE_CURL_NO_DATA"] = "1"
+        return command
+    }
+
+    /// The same for the repository at another address.
+    func at(_ url: String) -> GitCommand {
+        GitCommand(account: account, cloneURL: url, environment: environment, sshKey: sshKey, marks: marks)
+    }
+
     /// Succeeds when the name stands for something in the mirror.
     package func exists(_ name: String, mirror: String) -> Command {
         git(["--git-dir=" + mirror, "rev-parse", "--quiet", "--verify", "--end-of-options", name])

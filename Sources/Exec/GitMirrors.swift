@@ -23,13 +23,14 @@ package struct GitMirrors: Sendable {
     func fetch(_ order: StepOrder, log: StepLog) async throws -> StepOutcome {
         guard let ref = order.job.ref else { throw ExecError(.git, "the job names no ref") }
         let mirror = path(of: order.app)
-        let git = try command(for: order)
+        let configured = try command(for: order)
         return try await turns.take(mirror) {
+            var git = configured
             let lock = try await FileLock(mirror + ".lock")
             defer { lock.release() }
             removeLocksOfTheDead(in: mirror)
             try await initialise(mirror, git, log)
-            let outcome = try await fetch(ref, order, git, mirror, log)
+            let outcome = try await fetch(ref, order, &git, mirror, log)
             guard case .fetched(let fetched) = outcome else { return outcome }
             // Of no other commit is a release made; see OrderRules.
             if let commit = fetched.commit, commit == fetched.head || order.job.cause == .manual {
@@ -101,7 +102,7 @@ package struct GitMirrors: Sendable {
     }
 
     private func fetch(
-        _ ref: RefName, _ order: StepOrder, _ git: GitCommand, _ mirror: String, _ log: StepLog
+        _ ref: RefName, _ order: StepOrder, _ git: inout GitCommand, _ mirror: String, _ log: StepLog
     ) async throws -> StepOutcome {
         let began = ContinuousClock.now
         let local = Self.localName(of: ref)
@@ -113,12 +114,17 @@ package struct GitMirrors: Sendable {
             if Task.isCancelled { return .stopped }
             if run.outcome == .succeeded { return .fetched(try await look(at: local, wasKnown: wasKnown, order, git, mirror, log)) }
             let answer = GitAnswer(output: run.masked(order.secrets), account: order.account.name, host: Self.host(of: order.app.cloneURL))
+            if answer.trouble == .moved, git.cloneURL == order.app.cloneURL, let moved = try await redirect(of: git) {
+                git = moved
+                log.append(line: "the repository has another name now: \(moved.cloneURL)")
+                continue
+            }
             if answer.trouble == .missing {
                 var fetched = OrderRules.Fetched(head: nil, headObject: nil, commit: nil, refWasKnown: wasKnown)
                 if order.job.cause == .manual { try await lookByName(order, &fetched, git, mirror, log) }
                 return .fetched(fetched)
             }
-            guard let delay = retry.delay(after: answer.trouble, elapsed: began.duration(to: .now)) else {
+            guard let delay = retry.delay(after: answer.trouble.retried, elapsed: began.duration(to: .now)) else {
                 return .failed(reason: answer.phrase)
             }
             log.append(line: "\(answer.phrase); trying again in \(delay.inWords)")
@@ -340,12 +346,12 @@ struct GitRun: Sendable {
     }
 
     /// nil when it took longer and was ended, which may take another 10 s.
-    static func run(_ command: Command, within limit: Duration) async throws -> GitRun? {
+    static func run(_ command: Command, within patience: Duration, limit: Int = 65536) async throws -> GitRun? {
         try await withThrowingTaskGroup(of: GitRun?.self) { group in
             defer { group.cancelAll() }
-            group.addTask { try await run(command, log: nil) }
+            group.addTask { try await run(command, log: nil, limit: limit) }
             group.addTask {
-                try await Task.sleep(for: limit)
+                try await Task.sleep(for: patience)
                 return nil
             }
             return try await group.next().flatMap { $0 }

@@ -33,6 +33,8 @@ package struct StepOrder: Sendable, Equatable, Codable {
     package var target: ReleaseTarget?
     /// The good release to go back to when this one fails.
     package var goBack: ReleaseTarget?
+    /// What the account's OAuth consumer was given; it stands in ``account`` too.
+    package var accessToken: Secret?
     /// Another daemon may have begun it; its log goes on.
     package var isResumed = false
     /// The step runs again in the same start, for this reason; its log goes on.
@@ -109,7 +111,7 @@ extension StepOrder {
 
     /// Whatever must not be seen in this step's output: all the app and its account have, whether or not this step got it.
     package var secrets: [Secret] {
-        Array(app.secrets.values) + account.hookSecrets + (app.hookSecrets ?? []) + account.gitSecrets
+        Array(app.secrets.values) + account.hookSecrets + (app.hookSecrets ?? []) + account.credentialSecrets
     }
 }
 

@@ -10,6 +10,10 @@ package struct BitbucketCloud: Provider {
 
     package func read(_ headers: WebhookHeaders, body: some ContiguousBytesOfBody) throws(MalformedDelivery) -> ForgeEvent {
         let event = try requiredEvent(headers)
+        if event == "repo:updated" {
+            let payload = try JSONBody.parseIfShaped(body, event: event, UpdatedPayload.init)
+            return payload?.renaming ?? .other(key: event)
+        }
         let payload = try JSONBody.parse(body, onlyIf: event == "repo:push", event: event, PushPayload.init)
         guard let payload else { return .other(key: event) }
         guard headers["X-Bitbucket-Type"] != "server" else { throw .postWebhooksAddOn }
@@ -32,6 +36,50 @@ extension MalformedDelivery {
     /// A Data Center app that sends Cloud-like bodies under Cloud's event keys.
     static let postWebhooksAddOn = MalformedDelivery(
         "this comes from the Post Webhooks add-on; use Bitbucket's own webhooks (Repository settings, Webhooks)")
+}
+
+/// What a `repo:updated` body says of another name.
+private struct UpdatedPayload {
+    private var uuid: String?
+    private var oldName: String?
+    private var newName: String?
+
+    /// nil when something else was changed.
+    var renaming: ForgeEvent? {
+        guard let uuid, let oldName, let newName, oldName != newName else { return nil }
+        return .renamed(id: uuid, from: oldName, to: newName)
+    }
+
+    init(_ reader: inout JSONReader) throws(JSONTrouble) {
+        var uuid: String?
+        var names: (old: String?, new: String?)
+        try reader.object { (reader, name) throws(JSONTrouble) in
+            switch name {
+            case "repository":
+                try reader.object { (reader, name) throws(JSONTrouble) in
+                    if case "uuid" = name { uuid = try reader.stringIfAny() }
+                }
+            case "changes":
+                try reader.object { (reader, name) throws(JSONTrouble) in
+                    if case "full_name" = name { names = try Self.names(&reader) }
+                }
+            default: break
+            }
+        }
+        (self.uuid, oldName, newName) = (uuid, names.old, names.new)
+    }
+
+    private static func names(_ reader: inout JSONReader) throws(JSONTrouble) -> (old: String?, new: String?) {
+        var names: (old: String?, new: String?)
+        try reader.object { (reader, name) throws(JSONTrouble) in
+            switch name {
+            case "old": names.old = try reader.stringIfAny()
+            case "new": names.new = try reader.stringIfAny()
+            default: break
+            }
+        }
+        return names
+    }
 }
 
 /// What a `repo:push` body says that is needed, each member read by the function of its name.

@@ -21,6 +21,10 @@ package struct BitbucketDataCenter: Provider {
         // A mirror sends its event when it can serve what was pushed to its primary.
         let isPush = event == "repo:refs_changed" || event == "mirror:repo_synchronized"
         guard event != "repo:push", headers["X-Bitbucket-Type"] != "server" else { throw .postWebhooksAddOn }
+        if event == "repo:modified" {
+            let payload = try JSONBody.parseIfShaped(body, event: event, ModifiedPayload.init)
+            return payload?.renaming ?? .other(key: event)
+        }
         let payload = try JSONBody.parse(body, onlyIf: isPush, event: event, RefsChangedPayload.init)
         return payload.map { .push($0.push) } ?? .other(key: event)
     }
@@ -38,6 +42,30 @@ package struct BitbucketDataCenter: Provider {
     }
 }
 
+/// What a `repo:modified` body says of another name.
+private struct ModifiedPayload {
+    private var old: RefsChangedPayload.Repository?
+    private var new: RefsChangedPayload.Repository?
+
+    /// nil when something else was changed.
+    var renaming: ForgeEvent? {
+        guard let id = new?.id, let old = old?.fullName, let new = new?.fullName, old != new else { return nil }
+        return .renamed(id: String(id), from: old, to: new)
+    }
+
+    init(_ reader: inout JSONReader) throws(JSONTrouble) {
+        var (old, new): (RefsChangedPayload.Repository?, RefsChangedPayload.Repository?)
+        try reader.object { (reader, name) throws(JSONTrouble) in
+            switch name {
+            case "old": old = try RefsChangedPayload.Repository(&reader)
+            case "new": new = try RefsChangedPayload.Repository(&reader)
+            default: break
+            }
+        }
+        (self.old, self.new) = (old, new)
+    }
+}
+
 /// What a `repo:refs_changed` body says that is needed.
 private struct RefsChangedPayload {
     let push: Push
@@ -45,9 +73,12 @@ private struct RefsChangedPayload {
     init(_ reader: inout JSONReader) throws(JSONTrouble) {
         var repository: Repository?
         var changes: [PushedRef]?
+        var leavesRefsOut = false
         try reader.object { (reader, name) throws(JSONTrouble) in
             switch name {
             case "repository": repository = try Repository(&reader)
+            // A mirror that was given more refs than it tells of.
+            case "refLimitExceeded": leavesRefsOut = try reader.trueIfAny()
             case "changes":
                 var all: [PushedRef] = []
                 try reader.array { (reader) throws(JSONTrouble) in all.append(try Self.change(&reader)) }
@@ -57,15 +88,18 @@ private struct RefsChangedPayload {
         }
         guard let repository else { throw .missing("repository") }
         guard let changes else { throw .missing("changes") }
-        push = Push(repository: repository.project + "/" + repository.slug, repositoryID: repository.id.map(String.init), refs: changes)
+        push = Push(
+            repository: repository.fullName, repositoryID: repository.id.map(String.init), refs: changes, leavesRefsOut: leavesRefsOut)
     }
 
-    private struct Repository {
+    struct Repository {
         /// Not `name`, which is for people and need not be in any address.
         var slug: String
         var id: Int?
         /// Its key; of a personal repository `~user`.
         var project: String
+
+        var fullName: String { project + "/" + slug }
 
         init(_ reader: inout JSONReader) throws(JSONTrouble) {
             var slug: String?
@@ -88,11 +122,17 @@ private struct RefsChangedPayload {
 
         private static func key(_ reader: inout JSONReader) throws(JSONTrouble) -> String {
             var key: String?
+            var type: String?
             try reader.object { (reader, name) throws(JSONTrouble) in
-                if case "key" = name { key = try reader.string() }
+                switch name {
+                case "key": key = try reader.string()
+                case "type": type = try reader.stringIfAny()
+                default: break
+                }
             }
             guard let key else { throw .missing("key") }
-            return key
+            // `repo:modified` leaves the mark of a personal project out.
+            return type == "PERSONAL" && !key.hasPrefix("~") ? "~" + key : key
         }
     }
 

@@ -27,6 +27,17 @@ enum JSONBody {
         }
     }
 
+    /// The same for an event whose payload is nice to have: nil when it is shaped otherwise, as long as it is JSON.
+    static func parseIfShaped<Payload>(
+        _ body: some ContiguousBytesOfBody, event: String, _ read: (inout JSONReader) throws(JSONTrouble) -> Payload
+    ) throws(MalformedDelivery) -> Payload? {
+        do {
+            return try parse(body, onlyIf: true, event: event, read)
+        } catch {
+            return try parse(body, onlyIf: false, event: event, read)
+        }
+    }
+
     private static func sentence(for trouble: JSONTrouble, event: String) -> String {
         switch trouble.kind {
         case .notJSON: "the body is not JSON; Bitbucket's own webhooks send JSON"

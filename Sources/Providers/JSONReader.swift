@@ -138,6 +138,13 @@ struct JSONReader {
         return Int(String(decoding: bytes[start..<position], as: UTF8.self))
     }
 
+    /// false for a value of any other type.
+    mutating func trueIfAny() throws(JSONTrouble) -> Bool {
+        let isTrue = peek == UInt8(ascii: "t")
+        try skip()
+        return isTrue
+    }
+
     /// Reads over one value of any type.
     mutating func skip() throws(JSONTrouble) {
         switch peek {

@@ -85,6 +85,7 @@ package struct RunnerRequest: Sendable, Equatable {
         var previous: String?
         var target: Release?
         var go_back: Release?
+        var access_token: String?
 
         init(_ request: RunnerRequest) {
             (job, start, position, round) = (request.job, request.start, request.position, request.round == 0 ? nil : request.round)
@@ -98,6 +99,7 @@ package struct RunnerRequest: Sendable, Equatable {
                 started = step.startedAt.milliseconds
                 configuration = Hexadecimal.text(of: step.configurationHash)
                 (previous, target, go_back) = (step.previous?.hex, step.target.map(Release.init), step.goBack.map(Release.init))
+                access_token = step.accessToken?.withBytes { String(decoding: $0, as: UTF8.self) }
                 switch step.work {
                 case .step(let stage, _): self.stage = stage.rawValue
                 case .chore(.keepCaches(let wentLive)): (chore, went_live) = ("keep-caches", wentLive)
@@ -141,7 +143,16 @@ package struct RunnerRequest: Sendable, Equatable {
                 app: app, job: job, cause: cause, ref: try RunnerLine.ref(ref), commit: try RunnerLine.commit(commit, "commit"),
                 work: try work(), startedAt: Timestamp(milliseconds: started), configurationHash: hash,
                 previous: try previous.map { text throws(RunnerLine.Malformed) in try RunnerLine.commit(text, "previous") },
-                target: try target?.value(), goBack: try go_back?.value())
+                target: try target?.value(), goBack: try go_back?.value(), accessToken: try accessToken())
+        }
+
+        /// It becomes part of a header field.
+        private func accessToken() throws(RunnerLine.Malformed) -> Secret? {
+            guard let access_token else { return nil }
+            guard (1...8192).contains(access_token.utf8.count), access_token.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+                throw RunnerLine.Malformed("access_token")
+            }
+            return Secret(access_token)
         }
 
         private func work() throws(RunnerLine.Malformed) -> StepRequest.Work {

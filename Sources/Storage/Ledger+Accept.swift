@@ -51,6 +51,8 @@ struct Acceptance {
             _ = try insertDelivery(duplicateOf: first?.original, key: nil, answer: answer)
         }
         let id = database.lastInsertedRowID
+        // Before any ref of it is looked for.
+        if let naming = delivery.naming { try database.note(naming, account: delivery.account) }
         var verdicts: [Verdict] = []
         var firsts: [Int64?] = []
         for matched in delivery.changes {

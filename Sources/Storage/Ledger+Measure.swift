@@ -36,8 +36,13 @@ package struct LedgerMeasure: Sendable, Equatable {
     package var held: Set<String>
     /// The database and its write-ahead log, in bytes.
     package var bytes: Int64
+    /// Reports that forges do not have yet.
+    package var outbox: Int
 
-    package init(queued: [String: Queue], running: [String: Int], live: [String: LiveRelease], held: Set<String>, bytes: Int64) {
+    package init(
+        queued: [String: Queue], running: [String: Int], live: [String: LiveRelease], held: Set<String>, bytes: Int64, outbox: Int = 0
+    ) {
+        self.outbox = outbox
         self.queued = queued
         self.running = running
         self.live = live
@@ -53,7 +58,7 @@ extension Ledger {
         return try await read { database in
             LedgerMeasure(
                 queued: try Self.queued(in: database), running: try Self.running(in: database), live: try Self.live(in: database),
-                held: try Self.held(at: now, in: database), bytes: bytes)
+                held: try Self.held(at: now, in: database), bytes: bytes, outbox: try Self.outbox(in: database).waiting)
         }
     }
 

@@ -1,5 +1,4 @@
 package import Domain
-import FoundationEssentials
 import GRDB
 
 /// What became of a job after its fetch, and the job that was queued in its place.
@@ -79,9 +78,7 @@ private struct Ordering {
     let refNumber: Int64
     /// The last of that ref.
     let last: PastChange?
-    /// H under both names a forge may have sent it.
-    let head: Data?
-    let headObject: Data?
+    let head: RefHead
 
     init(_ database: Database, _ job: Job, _ ref: RefName, _ fetched: OrderRules.Fetched, _ now: Timestamp) throws {
         self.database = database
@@ -89,8 +86,7 @@ private struct Ordering {
         self.ref = ref
         self.fetched = fetched
         self.now = now
-        head = fetched.head?.blob
-        headObject = fetched.headObject?.blob
+        head = RefHead(database: database, app: job.app, ref: ref, commit: fetched.head, object: fetched.headObject)
         let row = try database.row(
             """
             SELECT changes.id, changes.ref, refs.last_change
@@ -126,51 +122,17 @@ private struct Ordering {
 
     private func known() throws -> OrderRules.Known {
         OrderRules.Known(
-            headAccountedAfter: try headAccountedAfter(), jobForHead: try jobForHead(),
-            lastVerdictWasForHead: try lastVerdictWasForHead(), live: try live())
+            headAccountedAfter: try headAccountedAfter(), jobForHead: try head.job(except: job.id),
+            lastVerdictWasForHead: try head.lastVerdictWasForIt(), live: try live())
     }
 
     private func headAccountedAfter() throws -> Bool {
         for past in database.history(from: last?.number) {
             let past = try past.get()
             guard past.number > change else { return false }
-            if isHead(past.new) { return true }
+            if head.isHead(past.new) { return true }
         }
         return false
-    }
-
-    private func isHead(_ commit: CommitID?) -> Bool {
-        commit != nil && (commit == fetched.head || commit == fetched.headObject)
-    }
-
-    private func jobForHead() throws -> Int64? {
-        try database.row(
-            """
-            -- One after the other, each by the index of its state: SQLite would go through all jobs of the app in their order instead.
-            -- Any push that waits will ask for the head itself; but one that went live before a stop has asked.
-            SELECT id, commit_id IN (:head, :head_object) AS is_for_head FROM jobs INDEXED BY jobs_one_queued_per_ref
-            WHERE app = :app AND ref = :ref AND state = 'queued' AND starts = 0 AND cause IN ('push', 'catch-up')
-            UNION ALL
-            SELECT id, commit_id IN (:head, :head_object) FROM jobs INDEXED BY jobs_also_queued
-            WHERE app = :app AND ref = :ref AND state = 'queued' AND NOT (starts = 0 AND cause IN ('push', 'catch-up'))
-              AND (commit_id IN (:head, :head_object)
-                OR (cause IN ('push', 'catch-up') AND revert_state IS NULL
-                    AND NOT EXISTS (SELECT 1 FROM releases WHERE releases.job = jobs.id AND releases.state = 'live')))
-            UNION ALL
-            SELECT id, TRUE FROM jobs INDEXED BY jobs_one_running_per_lock
-            WHERE app = :app AND ref = :ref AND state = 'running' AND commit_id IN (:head, :head_object) AND id <> :job
-            ORDER BY is_for_head DESC, id DESC LIMIT 1
-            """, ["app": job.app, "ref": ref.full, "job": job.id, "head": head, "head_object": headObject])?["id"]
-    }
-
-    private func lastVerdictWasForHead() throws -> Bool {
-        let last = try database.row(
-            """
-            SELECT commit_id IN (?, ?) AS was_head FROM jobs
-            WHERE app = ? AND ref = ? AND came_to_verdict = 1
-            ORDER BY finished_at DESC, id DESC LIMIT 1
-            """, [head, headObject, job.app, ref.full])
-        return last?["was_head"] ?? false
     }
 
     private func live() throws -> OrderRules.Known.Live? {
@@ -187,11 +149,11 @@ private struct Ordering {
     private func queueHead() throws -> Job {
         guard let commit = fetched.head else { throw LedgerError(.failed, "\(ref.full) has no head to queue a job for") }
         var number = last?.number
-        if isHead(last?.new), try !hadJob(from: number) {
+        if head.isHead(last?.new), try !head.hadJob(from: number) {
             // Accounted by a delivery or for another app.
         } else {
             // A job of this app that came to no verdict took that change; the head did not move from itself to itself since.
-            let old = isHead(last?.new) ? nil : last?.new
+            let old = head.isHead(last?.new) ? nil : last?.new
             number = try database.account(ref: refNumber, after: last?.number, old: old, new: commit, delivery: nil, at: now)
         }
         let new = NewJob(
@@ -209,10 +171,6 @@ private struct Ordering {
     private func accountFind() throws {
         guard last?.new != fetched.head, last?.new != fetched.headObject else { return }
         _ = try database.account(ref: refNumber, after: last?.number, old: last?.new, new: fetched.head, delivery: nil, at: now)
-    }
-
-    private func hadJob(from change: Int64?) throws -> Bool {
-        try database.row("SELECT 1 FROM jobs WHERE change = ? AND app = ? AND cause IN ('push', 'catch-up')", [change, job.app]) != nil
     }
 
     private func lock() throws -> String {

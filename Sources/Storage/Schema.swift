@@ -18,6 +18,7 @@ import GRDB
 /// 11. Only a rollback goes to a release it did not build; one that goes back to a release before knows how it will end.
 /// 12. Of a job's notices each is there once.
 /// 10. Only an ended job came to a verdict; only a retry is one of another job.
+/// 13. Of a job that its forge hears of, every state but queued is in the outbox, in the order in which it came to them.
 ///
 /// What is forgotten after a time, deliveries and jobs, is named elsewhere by plain numbers, which stay: a duplicate of a forgotten
 /// delivery is one all the same, and forgetting looks at no other row. People and logs speak of these numbers too, so none is given
@@ -37,6 +38,7 @@ enum Schema {
         register("4") { database in try database.execute(sql: version4) }
         register("5") { database in try database.execute(sql: version5) }
         register("6") { database in try database.execute(sql: version6) }
+        register("7") { database in try database.execute(sql: version7) }
         return migrator
 
         func register(_ version: String, _ migrate: @escaping @Sendable (Database) throws -> Void) {
@@ -428,6 +430,79 @@ enum Schema {
         -- Of all processes of the step together: milliseconds of processor time, and the most bytes at one time. NULL: not known.
         ALTER TABLE steps ADD COLUMN cpu_ms INTEGER CHECK (cpu_ms >= 0);
         ALTER TABLE steps ADD COLUMN memory_peak INTEGER CHECK (memory_peak >= 0);
+        """
+
+    /// What forges are told, what is looked for at them, and what they call their repositories.
+    private static let version7 = """
+        -- The apps whose jobs their forge is told of, as the configuration in force has it.
+        CREATE TABLE reporting (
+            app TEXT PRIMARY KEY,
+            account TEXT NOT NULL,
+            status_key TEXT NOT NULL CHECK (length(status_key) BETWEEN 1 AND 40),
+            status_name TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        -- What forges are to be told, a row for each state a job came to; those of a job go when they have its end.
+        CREATE TABLE outbox (
+            id INTEGER PRIMARY KEY,
+            job INTEGER NOT NULL,
+            app TEXT NOT NULL,
+            account TEXT NOT NULL,
+            status_key TEXT NOT NULL,
+            status_name TEXT NOT NULL,
+            repository TEXT NOT NULL,
+            commit_id BLOB NOT NULL CHECK (length(commit_id) IN (20, 32)),
+            ref TEXT,
+            state TEXT NOT NULL CHECK (state IN ('running', 'succeeded', 'failed', 'cancelled', 'superseded', 'skipped')),
+            is_verdict INTEGER NOT NULL CHECK (is_verdict IN (0, 1)),
+            reason TEXT,
+            noted_at INTEGER NOT NULL,
+            attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+            -- Not before. NULL: at once.
+            due_at INTEGER,
+            -- NULL: the forge does not have it yet.
+            delivered_at INTEGER
+        ) STRICT;
+        CREATE INDEX outbox_by_job ON outbox (job);
+        CREATE INDEX outbox_waiting ON outbox (account, id) WHERE delivered_at IS NULL;
+
+        -- Whatever verb changes a job's state, its report is of the same transaction.
+        CREATE TRIGGER jobs_are_reported AFTER UPDATE OF state ON jobs
+        WHEN new.state <> old.state AND new.state <> 'queued'
+        BEGIN
+            INSERT INTO outbox
+                (job, app, account, status_key, status_name, repository, commit_id, ref, state, is_verdict, reason, noted_at)
+            SELECT new.id, new.app, whose.account, whose.status_key, whose.status_name, new.repository, new.commit_id, new.ref, new.state,
+                new.came_to_verdict, new.reason, coalesce(new.finished_at, new.started_at)
+            FROM (
+                -- What was begun under a key ends under it, whatever the configuration says by then.
+                SELECT 0 AS place, id, account, status_key, status_name FROM outbox WHERE job = new.id
+                UNION ALL
+                SELECT 1, 0, account, status_key, status_name FROM reporting WHERE app = new.app
+                ORDER BY place, id DESC LIMIT 1
+            ) AS whose;
+        END;
+
+        -- The apps whose refs are compared with the forge's.
+        CREATE TABLE watched (
+            app TEXT PRIMARY KEY,
+            -- SHA-256 of the account, the repository and the patterns of refs. NULL: they were never compared.
+            rules BLOB CHECK (length(rules) = 32),
+            -- Changes accounted before are none of its business.
+            since INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        -- An app that had jobs is not a new one.
+        INSERT INTO watched SELECT app, NULL, max(queued_at) + 1 FROM jobs GROUP BY app;
+
+        -- Every name under which a repository was ever known, in the order in which they were learnt.
+        CREATE TABLE repository_names (
+            id INTEGER PRIMARY KEY,
+            account TEXT NOT NULL,
+            -- The forge's own number or UUID.
+            forge_id TEXT NOT NULL,
+            name TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX repository_names_by_name ON repository_names (account, name);
         """
 
     private static func fillRequestKeys(in database: Database) throws {

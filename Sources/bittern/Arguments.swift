@@ -17,6 +17,18 @@ struct AppArgument: ParsableArguments {
     }
 }
 
+/// The argument of every command that is about one account.
+struct AccountArgument: ParsableArguments {
+    @Argument(help: "The account's name.", completion: .custom { _, _, _ in await Completion.accounts() })
+    var account: String
+
+    func validate() throws {
+        guard NameText.isName(account) else {
+            throw ValidationError("\"\(SafeText.shown(account, limit: 80))\" is not the name of an account; bittern accounts lists them")
+        }
+    }
+}
+
 /// The argument of every command that is about one job.
 struct JobArgument: ParsableArguments {
     @Argument(help: "The job's number.", completion: .custom { _, _, _ in await Completion.jobs() })
@@ -81,6 +93,10 @@ struct WaitOption: ParsableArguments {
 enum Completion {
     static func apps() async -> [String] {
         await ask(.apps, as: [AppReply].self).map(\.app)
+    }
+
+    static func accounts() async -> [String] {
+        await ask(.accounts, as: [AccountReply].self).map(\.account)
     }
 
     static func jobs() async -> [String] {

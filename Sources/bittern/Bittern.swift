@@ -21,8 +21,8 @@ struct Bittern: AsyncParsableCommand {
             Serve.self, Check.self, Status.self, Apps.self, Accounts.self, Jobs.self, Show.self, Log.self, Cancel.self, Retry.self,
             Hold.self, Resume.self,
             Deploy.self, Releases.self, Rollback.self, Cache.self, Deliveries.self, Delivery.self, Replay.self, Explain.self, Simulate.self,
-            Reload.self, Metrics.self, Doctor.self, Backup.self, RunnerCommand.self, Step.self,
-        ] + LaterCommands.all)
+            AccountCommand.self, Hooks.self, Reload.self, Metrics.self, Doctor.self, Backup.self, RunnerCommand.self, Step.self,
+        ])
 
     /// As ArgumentParser's own `main`, but with the exit statuses of the manual.
     static func main() async {

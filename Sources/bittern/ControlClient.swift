@@ -80,11 +80,13 @@ struct ControlClient {
     }
 
     /// Has the daemon do something; the reply as it wrote it.
-    func post(_ order: ControlOrder) async throws -> Data {
+    ///
+    /// - Parameter isAwaited: the answer comes when somebody has done something elsewhere, so nobody wonders why it does not.
+    func post(_ order: ControlOrder, isAwaited: Bool = false) async throws -> Data {
         var request = HTTPClientRequest(url: url(order.path))
         request.method = .POST
         if let body = order.body { request.body = .bytes(Array(try ReplyCoding.encode(body))) }
-        return try await withResponse(request, Self.collect)
+        return try await withResponse(request, isAwaited: isAwaited, Self.collect)
     }
 
     /// A reply that goes on for as long as it likes.
@@ -95,14 +97,14 @@ struct ControlClient {
     }
 
     private func withResponse<Result>(
-        _ request: HTTPClientRequest, _ body: (HTTPClientResponse.Body) async throws -> Result
+        _ request: HTTPClientRequest, isAwaited: Bool = false, _ body: (HTTPClientResponse.Body) async throws -> Result
     ) async throws -> Result {
         try checkSocket()
         var configuration = HTTPClient.Configuration()
         configuration.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(configuration: configuration)
         do {
-            let response = try await response(to: request, by: client)
+            let response = try await response(to: request, isAwaited: isAwaited, by: client)
             guard response.status == .ok else {
                 let data = try await response.body.collect(upTo: 1 << 20)
                 let reply = try? ReplyCoding.decode(ErrorReply.self, from: Data(data.readableBytesView))  // no JSON: the code says it
@@ -125,9 +127,9 @@ struct ControlClient {
     }
 
     /// The head of its answer.
-    private func response(to request: HTTPClientRequest, by client: HTTPClient) async throws -> HTTPClientResponse {
+    private func response(to request: HTTPClientRequest, isAwaited: Bool, by client: HTTPClient) async throws -> HTTPClientResponse {
         let reminder = Task {
-            try await Task.sleep(for: Self.silence)  // cancelled by the answer
+            try await Task.sleep(for: isAwaited ? .seconds(3600) : Self.silence)  // cancelled by the answer
             Terminal.tell("bittern: the daemon has not answered yet; systemctl status bittern says what it does")
         }
         defer { reminder.cancel() }
@@ -189,8 +191,12 @@ extension ReadOptions {
     }
 
     /// Asks once and prints the answer as JSON or, through `text`, for people.
-    func show<Reply: Decodable>(_ path: ControlPath, as type: Reply.Type, text: (Reply) -> String) async throws {
-        let data = try await ControlClient(connection).get(path)
+    ///
+    /// - Parameter patience: how long the daemon may take; nil: as long as it likes.
+    func show<Reply: Decodable>(
+        _ path: ControlPath, as type: Reply.Type, patience: Duration? = .seconds(60), text: (Reply) -> String
+    ) async throws {
+        let data = try await ControlClient(connection, patience: patience).get(path)
         if json {
             Terminal.write(Array(data) + [0x0A])
         } else {

@@ -25,7 +25,7 @@ struct GitCredentialTests {
     @Test("an account without a credential shows none")
     func none() {
         #expect(account(.bitbucketCloud).gitAuthorization == nil)
-        #expect(account(.bitbucketCloud).gitSecrets.isEmpty)
+        #expect(account(.bitbucketCloud).credentialSecrets.isEmpty)
     }
 
     @Test("the credential of a Cloud account is for Bitbucket Cloud alone")
@@ -54,11 +54,13 @@ struct GitCredentialTests {
     func secrets() throws {
         let key = Secret("-----BEGIN KEY-----")
         let known = account(.bitbucketCloud, rest: .accessToken(Self.token), ssh: SSHCredential(key: .contents(key), knownHosts: nil))
-        #expect(known.gitSecrets == [try #require(known.gitAuthorization), Self.token, key])
+        #expect(
+            known.credentialSecrets
+                == [try #require(known.gitAuthorization), try #require(known.restAuthorization), Self.token, key])
     }
 
     @Test("a key in a file is not read for it")
     func keyFile() {
-        #expect(account(.bitbucketCloud, ssh: SSHCredential(key: .path("/etc/key"), knownHosts: nil)).gitSecrets.isEmpty)
+        #expect(account(.bitbucketCloud, ssh: SSHCredential(key: .path("/etc/key"), knownHosts: nil)).credentialSecrets.isEmpty)
     }
 }

@@ -85,18 +85,6 @@ import Testing
         }
     }
 
-    @Test("commands that come later are known and say so")
-    func later() async throws {
-        let commands = [
-            "account", "hooks",
-        ]
-        for command in commands {
-            let result = try await bittern([command, "shop", "--wait"])
-            #expect(result.status == 1, "\(command)")
-            #expect(result.error.contains("not supported yet"), "\(command): \(result)")
-        }
-    }
-
     @Test("--help lists the commands and what each exit status means")
     func help() async throws {
         let result = try await bittern(["--help"])

@@ -7,10 +7,10 @@ import Testing
 @Suite struct GitAnswerTests {
     struct Sample: Sendable, CustomTestStringConvertible {
         let said: String
-        let trouble: FetchRetry.Trouble
+        let trouble: GitAnswer.Trouble
         let phrase: String
 
-        init(_ said: String, _ trouble: FetchRetry.Trouble, _ phrase: String) {
+        init(_ said: String, _ trouble: GitAnswer.Trouble, _ phrase: String) {
             self.said = said
             self.trouble = trouble
             self.phrase = phrase

@@ -2,11 +2,13 @@
 /// `CloudPush(repository: "acme/shop").branch("main", old: a, new: b).delivery(secret: s)`.
 package struct CloudPush: Sendable {
     private let repository: String
+    private let uuid: String
     private var changes: [JSONValue] = []
 
-    /// Starts with no change; `repository` is `workspace/slug`.
-    package init(repository: String) {
+    /// Starts with no change; `repository` is `workspace/slug`. Without a UUID it has one of its own, the same each time.
+    package init(repository: String, uuid: String? = nil) {
         self.repository = repository
+        self.uuid = uuid ?? "{708c9715-0ecc-4a5d-87ed-\(Signature.hash(of: repository.lowercased()).prefix(12))}"
     }
 
     /// A branch that was made (no `old`), moved, or moved by force.
@@ -48,6 +50,15 @@ package struct CloudPush: Sendable {
     /// The delivery of this push, signed where there is a secret.
     package func delivery(secret: String?, requestID: String = Delivery.freshID()) throws -> Delivery {
         .cloud(event: "repo:push", body: try json.bytes, secret: secret, requestID: requestID)
+    }
+
+    /// What the forge sends when the repository was called otherwise before: `repo:updated`.
+    package func renameDelivery(from old: String, secret: String?) throws -> Delivery {
+        let body: JSONValue = [
+            "actor": user, "repository": repositoryObject,
+            "changes": ["full_name": ["old": .string(old), "new": .string(repository)]],
+        ]
+        return .cloud(event: "repo:updated", body: try body.bytes, secret: secret)
     }
 
     private var api: String { "https://api.bitbucket.org/2.0/repositories/\(repository)" }
@@ -115,7 +126,7 @@ package struct CloudPush: Sendable {
             "scm": "git",
             "website": nil,
             "is_private": true,
-            "uuid": "{708c9715-0ecc-4a5d-87ed-63c4ba48ea06}",
+            "uuid": .string(uuid),
             "links": links(api: "", page: ""),
             "owner": user,
             "workspace": [

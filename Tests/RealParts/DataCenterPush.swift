@@ -4,12 +4,14 @@ package struct DataCenterPush: Sendable {
     private static let nothing = String(repeating: "0", count: 40)
 
     private let repository: String
+    private let id: Int
     private var changes: [JSONValue] = []
     private var head: String?
 
-    /// Starts with no change; `repository` is `PROJECT/slug` or `~user/slug`.
-    package init(repository: String) {
+    /// Starts with no change; `repository` is `PROJECT/slug` or `~user/slug`. Without a number it has one of its own, the same each time.
+    package init(repository: String, id: Int? = nil) {
         self.repository = repository
+        self.id = id ?? Int(Signature.hash(of: repository.lowercased()).prefix(6), radix: 16) ?? 2
     }
 
     /// A branch that was made (no `old`) or moved; Data Center does not say when it was by force.
@@ -50,6 +52,24 @@ package struct DataCenterPush: Sendable {
         return .dataCenter(event: "mirror:repo_synchronized", body: body, secret: secret, requestID: requestID)
     }
 
+    /// What a mirror sends that was given more refs than it names.
+    package func limitedDelivery(secret: String?) throws -> Delivery {
+        var members = members(event: "mirror:repo_synchronized")
+        members["mirrorServer"] = ["id": "B4Q5-XXXX", "name": "mirror"]
+        members["syncType"] = "incremental"
+        members["refLimitExceeded"] = true
+        return .dataCenter(event: "mirror:repo_synchronized", body: try JSONValue.object(members).bytes, secret: secret)
+    }
+
+    /// What the forge sends when the repository was called otherwise before: `repo:modified`.
+    package func renameDelivery(from old: String, secret: String?) throws -> Delivery {
+        let body: JSONValue = [
+            "eventKey": "repo:modified", "date": "2026-01-02T03:04:05+0000",
+            "old": DataCenterPush(repository: old, id: id).repositoryObject, "new": repositoryObject,
+        ]
+        return .dataCenter(event: "repo:modified", body: try body.bytes, secret: secret)
+    }
+
     private func adding(_ type: String, _ name: String, from old: String?, to new: String?) -> DataCenterPush {
         let ref = (type == "TAG" ? "refs/tags/" : "refs/heads/") + name
         var copy = self
@@ -88,7 +108,7 @@ package struct DataCenterPush: Sendable {
         let slug = parts.last ?? ""
         let base = "https://git.example.com/bitbucket"
         return [
-            "slug": .string(slug), "name": .string(slug), "id": 2, "hierarchyId": "42de05bfcae63156a3b4", "scmId": "git",
+            "slug": .string(slug), "name": .string(slug), "id": .number(Double(id)), "hierarchyId": "42de05bfcae63156a3b4", "scmId": "git",
             "state": "AVAILABLE", "statusMessage": "Available", "forkable": true, "public": false, "archived": false,
             "project": [
                 "key": .string(project), "name": .string(project), "id": 2, "public": false,

@@ -13,7 +13,11 @@ struct ConfigurationProblemsTests {
             ("name: [a]", "1:7: error: `name` must be a name, not a list"),
             ("hooks: [a]", "1:8: error: `hooks` must be a mapping, not a list"),
             ("hooks: on", "1:8: error: `hooks` must be a mapping, not text"),
-            ("hooks: off", "1:1: error: `hooks: off` is not supported yet"),
+            (
+                "hooks: off\ncatch_up: off",
+                "2:1: warning: `catch_up` is off like `hooks`, so no push is ever heard of (give it a time, such as 1m)"
+            ),
+            ("catch_up: 5s", "1:11: error: `catch_up` must be at least 10s, or off"),
             ("hooks: {listen: 8470}", "1:17: error: `listen` must be host:port, [IPv6 address]:port or unix:/path, not `8470`"),
             ("hooks: {listen: '::1:8470'}", "1:17: error: `listen` must be host:port, [IPv6 address]:port or unix:/path, not `::1:8470`"),
             ("hooks: {listen: 'a:65536'}", "1:17: error: `listen` must be host:port, [IPv6 address]:port or unix:/path, not `a:65536`"),
@@ -115,7 +119,7 @@ struct ConfigurationProblemsTests {
             ("proxy: proxy:3128", "3:12: error: `proxy` must be an address such as http://proxy:3128, or none, not `proxy:3128`"),
             ("proxy: http://u:p@proxy:3128", "3:12: error: `proxy` must not hold a user or password"),
             ("workspace: a/b", "3:16: error: `workspace` must be a workspace's id, as in https://bitbucket.org/WORKSPACE/, not `a/b`"),
-            ("auth: {}", "3:5: error: `auth` holds no credential (one of api_token, access_token, ssh_key)"),
+            ("auth: {}", "3:5: error: `auth` holds no credential (one of api_token, access_token, oauth, ssh_key)"),
             ("auth: {api_token: env:TOKEN}", "3:5: error: `email` is missing (that of the token's user)"),
             ("auth: {api_token: env:TOKEN, email: me}", "3:41: error: `email` must be an e-mail address, not `me`"),
             (
@@ -131,7 +135,6 @@ struct ConfigurationProblemsTests {
                 "auth: {app_password: env:TOKEN, username: u}",
                 "3:12: warning: Bitbucket Cloud switched app passwords off in July 2026 (use api_token with email, or access_token)"
             ),
-            ("auth: {oauth: {key: k, secret: env:TOKEN}}", "3:12: error: `oauth` is not supported yet"),
             ("auth: {oauth: {key: k}}", "3:12: error: `secret` is missing (the consumer's secret)"),
             ("auth: {access_token: env:SHORT}", "3:26: warning: `access_token` has 3 bytes, too few to be masked in logs (use at least 6)"),
             (

@@ -72,10 +72,15 @@ extension Breach {
             (2, 'shop', zeroblob(20), '/srv/shop/2', 'building', 1, NULL), (4, 'shop', zeroblob(20), '/srv/shop/4', 'live', 1, 2);
         UPDATE jobs SET release = id WHERE id IN (2, 4);
         INSERT INTO notices (job, position, event) VALUES (4, 0, 'succeeded'), (4, 1, 'recovered');
+        INSERT INTO reporting (app, account, status_key, status_name) VALUES ('shop', 'acme', 'k', 'shop on web1');
+        INSERT INTO outbox (job, app, account, status_key, status_name, repository, commit_id, ref, state, is_verdict, reason, noted_at)
+            VALUES (4, 'shop', 'acme', 'k', 'shop on web1', 'acme/shop', zeroblob(20), NULL, 'succeeded', 1, 'live', 3);
+        INSERT OR REPLACE INTO watched (app, rules, since) VALUES ('shop', zeroblob(32), 1);
+        INSERT INTO repository_names (account, forge_id, name) VALUES ('acme', '{1}', 'acme/shop');
         """
 
     static let all =
-        deliveries + refsAndChanges + jobs + holds + verdicts + steps + releases + notices
+        deliveries + refsAndChanges + jobs + holds + verdicts + steps + releases + notices + forges
 
     private static let deliveries = [
         check("deliveries", "verified IN (0, 1)", "UPDATE deliveries SET verified = 2, answer = 200, reason = 'r' WHERE id = 1"),
@@ -184,6 +189,21 @@ extension Breach {
         unique("releases", "path", "UPDATE releases SET path = '/srv/shop/4' WHERE job = 2"),
         unique("releases", "app", "UPDATE releases SET state = 'live', activated_at = 3 WHERE job = 2"),
         Breach(table: "releases", rule: .reference("job"), sql: "DELETE FROM jobs WHERE id = 4"),
+    ]
+
+    private static let forges = [
+        check(
+            "reporting", "length(status_key) BETWEEN 1 AND 40",
+            "UPDATE reporting SET status_key = '\(String(repeating: "k", count: 41))'"),
+        unique("reporting", "app", "INSERT INTO reporting VALUES ('shop', 'acme', 'l', 'shop on web2')"),
+        check("outbox", "length(commit_id) IN (20, 32)", "UPDATE outbox SET commit_id = zeroblob(7)"),
+        check(
+            "outbox", "state IN ('running', 'succeeded', 'failed', 'cancelled', 'superseded', 'skipped')",
+            "UPDATE outbox SET state = 'queued'"),
+        check("outbox", "is_verdict IN (0, 1)", "UPDATE outbox SET is_verdict = 2"),
+        check("outbox", "attempts >= 0", "UPDATE outbox SET attempts = -1"),
+        check("watched", "length(rules) = 32", "UPDATE watched SET rules = zeroblob(20)"),
+        unique("watched", "app", "INSERT INTO watched VALUES ('shop', NULL, 2)"),
     ]
 
     private static let notices = [

@@ -9,6 +9,8 @@ package struct Configuration: Sendable, Equatable {
     package var controlSocket: String
     /// How the forge reaches the hooks listener; no trailing slash.
     package var publicURL: String?
+    /// Where build statuses lead; nil: to the commit's page at the forge.
+    package var statusLink: StatusLink?
     /// Absolute path; holds `bittern.db`, `logs/`, `mirrors/`, `home/`.
     package var stateDirectory: String
     /// Pipelines at once; with 0 deliveries are accepted and jobs queued, and nothing runs.
@@ -20,6 +22,8 @@ package struct Configuration: Sendable, Equatable {
     /// How long running steps may finish when the daemon stops.
     package var drain: Duration
     package var retention: Retention
+    /// How often the heads of refs at the forge are compared with what was accounted; nil: never.
+    package var catchUp: Duration? = .seconds(5 * 60)
     /// Bytes that must be free where releases and Bittern's own things lie; with less, jobs wait.
     package var minFree: Int
     /// For all steps and for git.
@@ -57,7 +61,9 @@ package struct Configuration: Sendable, Equatable {
 
     /// The listener for webhooks.
     package struct Hooks: Sendable, Equatable {
-        /// At least one, unless the service manager hands sockets over.
+        /// Whether nobody listens, also where the service manager hands sockets over: pushes are found by catch-up alone.
+        package var isOff = false
+        /// At least one, unless the service manager hands sockets over or it is off.
         package var listen: [ListenAddress]
         package var tls: TLSFiles?
         /// Largest request body in bytes.
@@ -115,7 +121,7 @@ package struct Account: Sendable, Equatable, Codable {
     package var certificateAuthority: String?
     /// `http://host:port`, or `none` for no proxy whatever the environment says.
     package var proxy: String?
-    /// One, or two while one is being rotated; never empty.
+    /// One, or two while one is being rotated; empty only where nobody listens.
     package var hookSecrets: [Secret]
     package var rest: RESTCredential?
     package var ssh: SSHCredential?
@@ -144,6 +150,8 @@ package enum RESTCredential: Sendable, Equatable, Codable {
     case apiToken(Secret, email: String)
     /// A repository, project or workspace access token (Cloud) or an HTTP access token (Data Center).
     case accessToken(Secret)
+    /// An OAuth consumer, which is given access tokens for an hour or two: as itself, or as whoever logged in.
+    case oauth(key: String, secret: Secret)
     /// Switched off on Bitbucket Cloud since July 2026.
     case appPassword(Secret, username: String)
 }
@@ -196,6 +204,10 @@ package struct App: Sendable, Equatable, Codable {
     package var lock: String
     /// Whether a newer push cancels the running job.
     package var cancelRunning: Bool
+    /// Whether pushes that were missed are looked for.
+    package var catchUp = true
+    /// Whether the heads of its branches are deployed as soon as it is known.
+    package var deploysOnAdd = false
     /// How often a job is started when the daemon or the host dies under it; at least 1.
     package var maxAttempts: Int
     /// What git shows to the forge instead of the account's credentials.

@@ -18,7 +18,8 @@ package struct ConfigurationDifference: Sendable, Equatable {
         apps = Self.names(old.apps.map { ($0.name, $0) }, new.apps.map { ($0.name, $0) })
         accounts = Self.names(old.accounts.map { ($0, $1) }, new.accounts.map { ($0, $1) })
         needRestart = [
-            ("hooks.listen", old.hooks.listen == new.hooks.listen),
+            ("hooks", old.hooks.isOff == new.hooks.isOff),
+            ("hooks.listen", old.hooks.isOff != new.hooks.isOff || old.hooks.listen == new.hooks.listen),
             ("hooks.tls", (old.hooks.tls == nil) == (new.hooks.tls == nil)),
             ("control.socket", old.controlSocket == new.controlSocket),
             ("state_directory", old.stateDirectory == new.stateDirectory),
@@ -41,6 +42,7 @@ extension Configuration {
     package func keepingWhatIsOpen(of old: Configuration) -> Configuration {
         var new = self
         new.hooks.listen = old.hooks.listen
+        new.hooks.isOff = old.hooks.isOff
         if (old.hooks.tls == nil) != (hooks.tls == nil) { new.hooks.tls = old.hooks.tls }
         new.controlSocket = old.controlSocket
         new.stateDirectory = old.stateDirectory

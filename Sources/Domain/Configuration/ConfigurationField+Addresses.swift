@@ -51,7 +51,7 @@ extension ConfigurationField {
         if says("none") { return "none" }
         let right = "an address such as http://proxy:3128, or none"
         guard let text = text(right) else { return nil }
-        guard let address = WebAddress(text), !address.host.isEmpty, ["http", "https"].contains(address.scheme) else {
+        guard let address = WebAddress(text), !address.host.isEmpty, address.scheme == "http" else {
             return refusedAddress(text, right)
         }
         guard address.user == nil else { return refused("`\(name)` must not hold a user or password") }

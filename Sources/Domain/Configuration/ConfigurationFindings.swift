@@ -3,6 +3,10 @@ final class ConfigurationFindings {
     let surroundings: ConfigurationSurroundings
     /// Who runs the steps, as soon as that is read.
     var runner = Configuration.RunnerKind.child
+    /// Whether nobody listens for hooks, as soon as that is read.
+    var hooksAreOff = false
+    /// Whether missed pushes are never looked for, as soon as that is read.
+    var catchUpIsOff = false
     private let uncheckedCredentials: UncheckedCredentials
     private(set) var problems: [ConfigurationProblem]
     private var notChecked: Set<String> = []

@@ -4,23 +4,11 @@
 /// is a key, or `key: value` where only that value has no effect. To support one, delete its line here and use what was read.
 enum NotSupportedYet {
     static let entries: [ConfigurationPlace: Set<String>] = [
-        .main: [
-            "hooks: off",
-            "status_url",
-            "catch_up",
-        ],
         .account: [
             "kind: github",
             "kind: gitlab",
             "kind: gitea",
-        ],
-        .auth: [
-            "oauth"
-        ],
-        .app: [
-            "catch_up",
-            "deploy_on_add",
-        ],
+        ]
     ]
 
     /// The entry that speaks against `key` with this value, as a person would name it; nil: nothing does.

@@ -16,8 +16,7 @@ extension ConfigurationField {
     private func account() -> Account? {
         guard let mapping = mapping(.account) else { return nil }
         let kind = mapping.required("kind", "bitbucket-cloud or bitbucket-datacenter")?.accountKind()
-        let hook = mapping.required("hook_secret", "without one anybody could deploy: credential:NAME, file:PATH or env:NAME")
-        let secrets = hook?.hookSecrets()
+        let secrets = mapping.hookSecretsOfAccount()
         let credentials = mapping["auth"]?.credentials(for: kind) ?? Credentials()
         let workspace = mapping["workspace"]?.workspace()
         let url = mapping["url"]?.httpsAddress()
@@ -46,6 +45,12 @@ extension ConfigurationField {
 }
 
 extension MappingReader {
+    /// Where nobody listens there may be none.
+    fileprivate func hookSecretsOfAccount() -> [Secret]? {
+        if findings.hooksAreOff, self["hook_secret"] == nil { return [] }
+        return required("hook_secret", "without one anybody could deploy: credential:NAME, file:PATH or env:NAME")?.hookSecrets()
+    }
+
     /// Which of the keys that say where the forge is belong to its kind.
     fileprivate func checkAddresses(of kind: Account.Kind) {
         switch kind {

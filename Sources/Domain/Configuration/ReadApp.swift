@@ -21,6 +21,8 @@ struct AppSettings {
     var lock: String?
     var cancelRunning = false
     var maxAttempts = 3
+    var catchUp = true
+    var deploysOnAdd = false
     var operators: [String]?
 }
 
@@ -41,7 +43,6 @@ extension MappingReader {
         let filters = pushFilters()
         let releases = releaseSettings()
         let unit = unitSettings()
-        checkLaterKeys()
         var app: App?
         if let name, let account, let repository, let address, let branches, let root {
             app = App(
@@ -57,6 +58,8 @@ extension MappingReader {
             app?.releases = releases
             app?.unit = unit
             app?.operators = settings.operators
+            app?.catchUp = settings.catchUp
+            app?.deploysOnAdd = settings.deploysOnAdd
         }
         return AppReading(
             app: app, name: name, namePosition: self["app"]?.position ?? position,
@@ -77,6 +80,11 @@ extension MappingReader {
         settings.lock = self["lock"]?.nameText()
         if let cancels = self["cancel_running"]?.flag() { settings.cancelRunning = cancels }
         if let attempts = self["max_attempts"]?.wholeNumber(in: 1...1_000) { settings.maxAttempts = attempts }
+        if let catchUp = self["catch_up"]?.flag() { settings.catchUp = catchUp }
+        if let deploys = self["deploy_on_add"]?.flag() { settings.deploysOnAdd = deploys }
+        if settings.deploysOnAdd, !settings.catchUp || findings.catchUpIsOff {
+            warn(["deploy_on_add"], "has no effect without catch-up, which would find the branch")
+        }
         settings.operators = self["operators"]?.items("a list of groups")?.compactMap { $0.systemAccount("a group's name") }
         var steps = StepsReader(secretNames: secretsAreKnown ? secretNames : nil, jobTimeout: timeout)
         settings.build = self["build"].map { steps.read($0, .build) } ?? []

@@ -38,8 +38,7 @@ extension MappingReader {
 
     /// The credential for REST and for git over HTTPS; the first, where several contradict each other.
     fileprivate func restCredential() -> RESTCredential? {
-        let found = [apiToken(), self["access_token"]?.secret(.shown).map { .accessToken($0.value) }, appPassword()]
-        checkOAuth()
+        let found = [apiToken(), self["access_token"]?.secret(.shown).map { .accessToken($0.value) }, oauth(), appPassword()]
         let given = Self.restKeys.compactMap { self[$0] }
         for field in given.dropFirst() {
             findings.error(
@@ -69,10 +68,12 @@ extension MappingReader {
         return .appPassword(secret.value, username: username)
     }
 
-    private func checkOAuth() {
-        guard let mapping = self["oauth"]?.mapping(.oauth) else { return }
-        _ = mapping.required("key", "the consumer's key")?.text("the consumer's key")
-        _ = mapping.required("secret", "the consumer's secret")?.secret(.shown)
+    private func oauth() -> RESTCredential? {
+        guard let mapping = self["oauth"]?.mapping(.oauth) else { return nil }
+        let key = mapping.required("key", "the consumer's key")?.personalName("the consumer's key")
+        let secret = mapping.required("secret", "the consumer's secret")?.secret(.shown)
+        guard let key, let secret else { return nil }
+        return .oauth(key: key, secret: secret.value)
     }
 
     fileprivate func sshCredential() -> SSHCredential? {
@@ -87,7 +88,7 @@ extension MappingReader {
             refuse([key], "has no effect without `\(other)` (add it, or leave this out)")
         }
         if (Self.restKeys + ["ssh_key"]).allSatisfy({ self[$0] == nil }) {
-            findings.error(at: position, "`auth` holds no credential (one of api_token, access_token, ssh_key)")
+            findings.error(at: position, "`auth` holds no credential (one of api_token, access_token, oauth, ssh_key)")
         }
     }
 

@@ -1,7 +1,7 @@
 extension ConfigurationField {
-    /// The listener; nil also for `hooks: off`, which the table of what is not supported yet refuses.
+    /// The listener, or that there is none.
     func hooks() -> Configuration.Hooks? {
-        if says("off") { return nil }
+        if says("off") { return .off }
         guard let mapping = mapping(.hooks) else { return nil }
         var hooks = Configuration.Hooks.standard
         if let field = mapping["listen"] { hooks.listen = field.listenAddresses() ?? [] }
@@ -74,6 +74,13 @@ extension Configuration.Hooks {
     static let standard = Configuration.Hooks(
         listen: [.tcp(host: "127.0.0.1", port: 8470)], tls: nil, bodyLimit: 2 << 20, trustedProxies: ["127.0.0.1", "::1"]
     )
+
+    static let off: Configuration.Hooks = {
+        var hooks = standard
+        hooks.isOff = true
+        hooks.listen = []
+        return hooks
+    }()
 }
 
 extension Configuration.ListenAddress {

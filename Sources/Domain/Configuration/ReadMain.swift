@@ -10,6 +10,8 @@ struct MainReading {
     var runnerRoots: [String]
     var drain: Duration
     var retention: Retention
+    var catchUp: Duration?
+    var statusLink: StatusLink?
     var minFree: Int
     var environment: [String: String]
     /// nil for an account that is not whole.
@@ -21,6 +23,8 @@ struct MainReading {
             workers: workers, drain: drain, retention: retention, minFree: minFree, environment: environment,
             accounts: accounts.compactMapValues(\.self), apps: apps.sorted { $0.name < $1.name }
         )
+        configuration.catchUp = catchUp
+        configuration.statusLink = statusLink
         configuration.runner = runner
         configuration.runnerRoots = runnerRoots
         return configuration
@@ -32,7 +36,10 @@ extension MappingReader {
     func mainReading() -> MainReading {
         let surroundings = findings.surroundings
         findings.runner = self["runner"]?.runner() ?? .child
+        findings.hooksAreOff = self["hooks"]?.says("off") ?? false
         let state = surroundings.stateDirectory.map { PathText.absolute($0, in: "/") } ?? "/var/lib/bittern"
+        let pause = catchUp
+        findings.catchUpIsOff = pause == nil
         let reading = MainReading(
             name: self["name"]?.serverName() ?? surroundings.hostName,
             hooks: self["hooks"]?.hooks() ?? .standard,
@@ -44,6 +51,8 @@ extension MappingReader {
             runnerRoots: self["runner_roots"]?.runnerRoots() ?? ["/srv"],
             drain: self["drain"]?.duration(allowsZero: true) ?? .seconds(5 * 60),
             retention: self["retention"]?.retention() ?? Retention(),
+            catchUp: pause,
+            statusLink: self["status_url"]?.statusLink(),
             minFree: self["min_free"]?.size(in: 0...SizeText.limit) ?? 1 << 30,
             environment: self["env"]?.environment() ?? [:],
             accounts: required("accounts", "at least one, with kind and hook_secret")?.accounts() ?? [:]
@@ -51,9 +60,20 @@ extension MappingReader {
         if findings.runner == .child { warn(["runner_roots"], "has no effect with `runner: child`") }
         _ = self["apps_directory"]?.path("a directory")
         checkDefaults()
-        checkLaterKeysOfMain()
         checkSockets(reading)
+        if reading.hooks.isOff, reading.catchUp == nil {
+            warn(["catch_up"], "is off like `hooks`, so no push is ever heard of (give it a time, such as 1m)")
+        }
         return reading
+    }
+
+    /// With less between two looks a forge would be asked more than it likes.
+    private static let leastCatchUp: Duration = .seconds(10)
+
+    private var catchUp: Duration? {
+        guard let field = self["catch_up"] else { return .seconds(5 * 60) }
+        guard !field.says("off"), let pause = field.duration() else { return nil }
+        return pause >= Self.leastCatchUp ? pause : field.refused("`catch_up` must be at least 10s, or off")
     }
 
     /// What every app starts from: each of these counts where the app's own file does not have the key.
@@ -74,7 +94,6 @@ extension MappingReader {
         _ = defaults.pushFilters()
         _ = defaults.releaseSettings()
         _ = defaults.unitSettings()
-        defaults.checkLaterKeys()
     }
 
     private func checkSockets(_ reading: MainReading) {
@@ -85,6 +104,20 @@ extension MappingReader {
 }
 
 extension ConfigurationField {
+    fileprivate func statusLink() -> StatusLink? {
+        let right = "an address such as https://logs.example.com/{app}/{job}"
+        guard let text = text(right) else { return nil }
+        guard let link = StatusLink(text) else {
+            return refused(text, mustBe: "an address with no places but {app} and {job}")
+        }
+        guard let address = WebAddress(link.filled(app: "x", job: 1)), !address.host.isEmpty, address.user == nil,
+            ["https", "http"].contains(address.scheme)
+        else {
+            return refusedAddress(text, right)
+        }
+        return link
+    }
+
     fileprivate func serverName() -> String? {
         guard let text = text("a name") else { return nil }
         return text.utf8.count <= 100 ? text : refused(text, mustBe: "a name of at most 100 bytes")

@@ -43,12 +43,13 @@ struct Check: AsyncParsableCommand {
 
     private func compare(_ configuration: Configuration, since moment: Timestamp) async throws {
         let client = ControlClient(options.connection, patience: nil)
+        let names = try await client.get(.repositoryNames, as: [String: RepositoryNames].self)
         var changed: [VerdictChange] = []
         var count = 0
         var before: Int64?
         while case let page = try await client.get(.deliveriesSince(moment, before: before), as: [DeliveryReply].self), let last = page.last
         {
-            changed += page.flatMap { delivery in VerdictChange.all(in: delivery, under: configuration) }
+            changed += page.flatMap { delivery in VerdictChange.all(in: delivery, under: configuration, names: names) }
             count += page.count
             before = Int64(last.id)
         }
@@ -94,10 +95,12 @@ struct VerdictChange: Encodable {
     /// Why it would be ignored.
     @Nullable var reason: String?
 
-    static func all(in delivery: DeliveryReply, under configuration: Configuration) -> [VerdictChange] {
+    static func all(
+        in delivery: DeliveryReply, under configuration: Configuration, names: [String: RepositoryNames]
+    ) -> [VerdictChange] {
         delivery.pushes.enumerated().flatMap { place, push -> [VerdictChange] in
             let before = delivery.results(ofChange: place)
-            let after = Dictionary(configuration.explanations(of: push).map { ($0.app, $0) }) { first, _ in first }
+            let after = Dictionary(configuration.explanations(of: push, names: names).map { ($0.app, $0) }) { first, _ in first }
             return Set(before.keys).union(after.keys).sorted().compactMap { app in
                 let then = before[app].map(\.decision) ?? "no such app"
                 let now = after[app].map { $0.refusal == nil ? "deploy" : "ignore" } ?? "no such app"

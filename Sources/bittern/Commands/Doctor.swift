@@ -19,14 +19,18 @@ struct Doctor: AsyncParsableCommand {
     @OptionGroup var options: ReadOptions
 
     func run() async throws {
-        let findings = try await findings()
+        try Self.show(try await findings(), options)
+    }
+
+    /// - Throws: ``Failure`` where there is a problem among them.
+    static func show(_ findings: [FindingReply], _ options: ReadOptions) throws {
         if options.json {
             Terminal.write(Array(try ReplyCoding.encode(findings)) + [0x0A])
         } else {
-            Terminal.print(Self.text(findings, coloured: Terminal.hasColours))
+            Terminal.print(text(findings, coloured: Terminal.hasColours))
         }
         let problems = findings.count { $0.level == Finding.Level.problem.rawValue }
-        guard problems == 0 else { throw Failure(.failed, "\(Self.count(problems, "problem")); see what to do above") }
+        guard problems == 0 else { throw Failure(.failed, "\(count(problems, "problem")); see what to do above") }
     }
 
     /// The daemon's own, or what can be seen in its stead.

@@ -66,7 +66,10 @@ struct Explain: AsyncParsableCommand {
             guard let config else { return try await client.get(.explanation(delivery: delivery), as: [ExplanationReply].self) }
             let configuration = try LoadedConfiguration.read(config)
             let stored = try await client.get(.delivery(delivery), as: DeliveryReply.self)
-            return stored.pushes.flatMap { push in configuration.explanations(of: push).map { ExplanationReply($0, of: push) } }
+            let names = try await client.get(.repositoryNames, as: [String: RepositoryNames].self)
+            return stored.pushes.flatMap { push in
+                configuration.explanations(of: push, names: names).map { ExplanationReply($0, of: push) }
+            }
         }
         let request = ExplainRequest(
             repository: repository ?? "", branch: branch, tag: tag, paths: paths.isEmpty ? nil : paths, account: account)

@@ -1,0 +1,187 @@
+import Domain
+import Exec
+import ServiceLifecycle
+import Storage
+
+/// Looks for pushes that no delivery told of: asks forges where their refs are, and has the ledger compare and queue.
+///
+/// At start, as often as the configuration wants, after a reload, and for a repository of which a delivery says that it leaves refs out.
+actor CatchUp: Service {
+    /// Repositories that are asked at once.
+    private static let atOnce = 4
+
+    /// A repository with all apps that are compared with it.
+    struct Watch: Sendable {
+        let account: String
+        /// As the forge calls it now.
+        let repository: RepositoryName
+        let apps: [App]
+    }
+
+    private let live: LiveConfiguration
+    private let ledger: Ledger
+    private let mirrors: GitMirrors
+    private let credentials: @Sendable (Account) async throws -> Account
+    private let pressure: ForgePressure
+    private let reporter: Reporter
+    private let clock: WallClock
+    private let found: @Sendable () -> Void
+
+    /// Repositories that could not be asked, and how often in a row.
+    private var failures: [String: CatchUpPace] = [:]
+    private var wanted: Set<RepositoryName>? = []
+    private let (wakings, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+
+    /// - Parameters:
+    ///   - credentials: what an account shows to git at this moment.
+    ///   - found: called when jobs were queued.
+    init(
+        live: LiveConfiguration, ledger: Ledger, mirrors: GitMirrors, credentials: @escaping @Sendable (Account) async throws -> Account,
+        pressure: ForgePressure, reporter: Reporter, clock: WallClock, found: @escaping @Sendable () -> Void
+    ) {
+        self.live = live
+        self.ledger = ledger
+        self.mirrors = mirrors
+        self.credentials = credentials
+        self.pressure = pressure
+        self.reporter = reporter
+        self.clock = clock
+        self.found = found
+    }
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            let clockwork = Task { await self.wakeAgainAndAgain() }
+            await self.lookAtAll()
+            for await _ in self.wakings { await self.lookAtWanted() }
+            clockwork.cancel()
+        }
+    }
+
+    /// Looks at all repositories, soon.
+    func wake() {
+        wanted = nil
+        waker.yield()
+    }
+
+    /// Looks at one repository, soon.
+    func wake(for repository: RepositoryName) {
+        wanted?.insert(repository)
+        waker.yield()
+    }
+
+    private func wakeAgainAndAgain() async {
+        // The pause may be another one after a reload; with none there is nothing to wait for but that.
+        while !Task.isCancelled {
+            let pause = live.current.catchUp ?? .seconds(3600)
+            guard (try? await Task.sleep(for: pause)) != nil else { return }  // cancelled: the daemon stops
+            if live.current.catchUp != nil { wake() }
+        }
+    }
+
+    private func lookAtWanted() async {
+        let only = wanted
+        wanted = []
+        guard let only else { return await lookAtAll() }
+        await look(at: Self.watches(of: live.inForce).filter { only.contains($0.repository) })
+    }
+
+    private func lookAtAll() async {
+        let inForce = live.inForce
+        guard inForce.configuration.catchUp != nil else { return }
+        let watches = Self.watches(of: inForce)
+        do {
+            try await ledger.forgetWatched(except: watches.flatMap { $0.apps.map(\.name) })
+        } catch {
+            if !Task.isCancelled { reporter.ledgerTrouble("\(error)") }
+        }
+        await look(
+            at: watches.filter { watch in
+                failures[watch.id, default: CatchUpPace()].isDue(isUnderPressure: pressure.isOn(watch.account))
+            })
+    }
+
+    private func look(at watches: [Watch]) async {
+        await withTaskGroup(of: Void.self) { group in
+            var waiting = watches.makeIterator()
+            func lookAtNext() {
+                guard let watch = waiting.next(), !Task.isCancelled else { return }
+                group.addTask { await self.look(at: watch) }
+            }
+            for _ in 0..<Self.atOnce { lookAtNext() }
+            while await group.next() != nil { lookAtNext() }
+        }
+    }
+
+    private func look(at watch: Watch) async {
+        do {
+            let before = try await ledger.lastChange()
+            let heads = try await heads(of: watch)
+            let queued = try await ledger.catchUp(
+                account: watch.account, repository: watch.repository, heads, apps: watch.watchedApps, before: before, at: clock.now)
+            if failures.removeValue(forKey: watch.id)?.hasFailed == true { reporter.catchUpWorksAgain(watch.repository) }
+            for (job, superseded) in queued { reporter.missedPushFound(job, superseded: superseded) }
+            if !queued.isEmpty { found() }
+        } catch {
+            guard !Task.isCancelled else { return }
+            let isNew = failures[watch.id, default: CatchUpPace()].failed()
+            if isNew { reporter.catchUpFailed(watch.repository, "\(error)") }
+        }
+    }
+
+    /// What the apps deploy of what the forge has. The apps are asked for their way one after the other, should one of them not work.
+    private func heads(of watch: Watch) async throws -> [FoundHead] {
+        let configuration = live.current
+        let watched = watch.watchedApps
+        var trouble: (any Error)?
+        var asked: [(String, Account)] = []
+        for app in watch.apps {
+            guard let named = configuration.accounts[app.account] else { continue }
+            let own = app.credentials.map(named.showing) ?? named
+            guard !asked.contains(where: { $0.0 == app.cloneURL && $0.1 == own }) else { continue }
+            asked.append((app.cloneURL, own))
+            do {
+                var asking = app
+                asking.credentials = nil
+                let refs = watch.refs
+                let heads = try await mirrors.heads(
+                    named: refs.names, branches: refs.branches, tags: refs.tags, app: asking, account: try await credentials(own),
+                    environment: configuration.environment
+                ) { ref in watch.apps.contains { $0.deploys(ref) } }
+                return FoundHead.all(heads.mapValues { (commit: $0.commit, object: $0.object) }, of: watch.apps, watched)
+            } catch {
+                if Task.isCancelled { throw error }
+                trouble = trouble ?? error
+            }
+        }
+        throw trouble ?? CancellationError()
+    }
+
+    /// Every repository once, with its apps in the order of their names.
+    static func watches(of inForce: LiveConfiguration.InForce) -> [Watch] {
+        var watches: [String: Watch] = [:]
+        for app in inForce.configuration.apps where app.catchUp {
+            let name = inForce.currentName(of: app)
+            let new = Watch(account: app.account, repository: name, apps: [app])
+            let known = watches[new.id].map { $0.apps + [app] } ?? [app]
+            watches[new.id] = Watch(account: app.account, repository: name, apps: known)
+        }
+        return watches.sorted { $0.key < $1.key }.map(\.value)
+    }
+}
+
+extension CatchUp.Watch {
+    var id: String { account + "/" + repository.folded }
+
+    var watchedApps: [WatchedApp] { apps.map { WatchedApp($0, repository: repository) } }
+
+    /// Which refs could be wanted: named one by one, where all patterns are names.
+    var refs: (names: [RefName]?, branches: Bool, tags: Bool) {
+        let branches = apps.flatMap(\.branches).filter { !$0.excludes }
+        let tags = apps.flatMap(\.tags).filter { !$0.excludes }
+        let names =
+            branches.map { $0.literalName.flatMap { RefName(.branch, $0) } } + tags.map { $0.literalName.flatMap { RefName(.tag, $0) } }
+        let all = names.compactMap(\.self)
+        return (all.count == names.count ? Array(Set(all)) : nil, !branches.isEmpty, !tags.isEmpty)
+    }
+}
