@@ -105,6 +105,24 @@ struct Book: Sendable {
         }
     }
 
+    /// Where each ref is as far as is accounted; those that are gone are left out.
+    static func accounted(_ queue: DatabaseQueue) throws -> [String: String] {
+        try queue.read { database in
+            let rows = try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT refs.name, lower(hex(changes.new)) AS hash FROM refs JOIN changes ON changes.id = refs.last_change
+                    WHERE changes.new IS NOT NULL
+                    """)
+            return Dictionary(rows.map { ($0["name"], $0["hash"]) }) { first, _ in first }
+        }
+    }
+
+    /// How much the forge is yet to be told.
+    static func untold(_ queue: DatabaseQueue) throws -> Int {
+        try queue.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM outbox WHERE delivered_at IS NULL") ?? 0 }
+    }
+
     /// What SQLite says of the file; empty when it is whole.
     static func damage(_ queue: DatabaseQueue) throws -> [String] {
         do {
@@ -134,6 +152,8 @@ struct Book: Sendable {
             "verdicts": "SELECT delivery, change, app, ref, kind, job, reason FROM verdicts ORDER BY delivery",
             "releases": "SELECT job, app, substr(lower(hex(commit_id)), 1, 7), state, activated_at FROM releases ORDER BY job",
             "steps": "SELECT job, start, name, state, started_at, finished_at FROM steps ORDER BY started_at, job, start, position",
+            "outbox": "SELECT id, job, state, is_verdict, attempts, due_at, delivered_at FROM outbox ORDER BY id",
+            "watched": "SELECT app, since FROM watched",
         ]
         return try queries.sorted { $0.key < $1.key }.map { name, sql in
             let rows = try queue.read { try Row.fetchAll($0, sql: sql) }

@@ -44,6 +44,7 @@ final class Courier: Sendable {
     /// Brings all deliveries of a push, each at its time.
     func bring(_ push: Script.Push, number: Int, _ random: SeededRandom) async throws {
         var random = random
+        guard !push.isLost else { return arrived(push, number: number) }
         let delivery = try push.delivery()
         var double = delivery
         double.headers["X-Request-UUID"] = Delivery.freshID()

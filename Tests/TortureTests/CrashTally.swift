@@ -6,7 +6,7 @@ struct CrashPlan: Sendable, CustomStringConvertible {
     /// Verbs of the ledger. Those that no round brings about are played by ``RareCommitTests``.
     static let verbs = [
         "accept", "claim", "order", "releaseBegun", "stepStarted", "stepEnded", "finish", "putBack", "requeue",
-        "cancelQueued", "retry", "hold", "resume",
+        "cancelQueued", "retry", "hold", "resume", "report", "catchUp", "reportDone",
     ]
     static let points = verbs.flatMap { ["\($0).before", "\($0).after"] }
 

@@ -24,6 +24,7 @@ struct Evidence: Sendable {
     /// By app: the jobs that found another one's step running, and the jobs whose deploy step ran, once for each time.
     var overlaps: [String: [String]]
     var deployed: [String: [Int64]]
+    var told = Told()
 }
 
 /// An invariant that does not hold; the numbers are those of the issue.
@@ -54,6 +55,7 @@ extension Evidence {
         check(5, watched + linksBesideTheLedger())
         check(6, damage)
         check(7, processes.map { "process \($0) of an ended job is alive" })
+        check(8, untruths + told.complaints)
         return found
     }
 

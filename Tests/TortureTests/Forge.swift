@@ -32,6 +32,15 @@ actor Forge {
         let words = list.output.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
         return Dictionary(words.compactMap { words in words.last.map { (words[0], $0) } }) { first, _ in first }
     }
+
+    /// The same under both names that an annotated tag's commit has.
+    func objects() async throws -> [String: Set<String>] {
+        let list = try await Shell.check(
+            ["git", "-C", origin.bare, "for-each-ref", "--format=%(refname) %(objectname) %(*objectname)"],
+            environment: GitOrigin.environment)
+        let words = list.output.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+        return Dictionary(words.map { ($0[0], Set($0.dropFirst())) }) { first, _ in first }
+    }
 }
 
 extension Script.Push {

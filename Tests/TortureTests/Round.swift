@@ -75,13 +75,40 @@ struct Round: Sendable {
         var laps: [(part: String, time: Duration)] = []
     }
 
-    private static let configuration = """
+    private static let token = "the-token-of-the-kill-loop"
+
+    /// git goes to the repository itself: what is told to the forge is what is looked at here.
+    private static func configuration(_ bitbucket: FakeBitbucket) -> String {
+        """
+        name: web1
         workers: 3
         drain: 1s
         accounts:
-          acme: {kind: bitbucket-cloud, hook_secret: credential:hook}
+          acme:
+            kind: bitbucket-cloud
+            hook_secret: credential:hook
+            ca: \(bitbucket.caFile)
+            proxy: \(bitbucket.proxy)
+            auth: {access_token: credential:token}
 
         """
+    }
+
+    private static func scenario(_ bare: String) -> JSONValue {
+        let words = repository.split(separator: "/").map { JSONValue.string(String($0)) }
+        return [
+            "cloud": [
+                "repositories": [["workspace": words[0], "project": "P", "slug": words[1], "name": "Shop", "path": .string(bare)]],
+                "credentials": [
+                    [
+                        "kind": "access_token", "level": "repository", "token": .string(token), "scopes": ["repository"],
+                        "repositories": nil,
+                    ]
+                ],
+            ],
+            "datacenter": ["version": "9.4.1", "repositories": [], "credentials": []],
+        ]
+    }
 
     private static func file(of app: App) -> String {
         func list(_ name: String, _ commands: [String]) -> String {
@@ -118,12 +145,39 @@ struct Round: Sendable {
         let forge = Forge(origin: origin)
         let apps = Self.apps.reduce(into: [:]) { $0[$1.name] = Self.file(of: $1) }
         lap("origin")
+        return try await withFakeBitbucket(Self.scenario(origin.bare)) { bitbucket in
+            try await play(
+                Play(graph: graph, script: script, forge: forge, bitbucket: bitbucket, apps: apps), isCalm: isCalm, random, laps)
+        }
+    }
+
+    /// What a round is made of when its daemon is started.
+    private struct Play: Sendable {
+        let graph: CommitGraph
+        let script: Script
+        let forge: Forge
+        let bitbucket: FakeBitbucket
+        let apps: [String: String]
+    }
+
+    private func play(
+        _ play: Play, isCalm: Bool, _ random: SeededRandom, _ before: [(part: String, time: Duration)]
+    ) async throws -> Outcome {
+        var random = random
+        var laps = before
+        var began = ContinuousClock.now
+        func lap(_ part: String) {
+            laps.append((part: part, time: .now - began))
+            began = .now
+        }
+        let (script, bitbucket) = (play.script, play.bitbucket)
         return try await withBittern(
-            config: Self.configuration, apps: apps, credentials: ["hook": Self.hookSecret], in: directory
+            config: Self.configuration(bitbucket), apps: play.apps,
+            credentials: ["hook": Self.hookSecret, "token": Self.token], in: directory
         ) { daemon in
             let watcher = Watcher(roots: Self.apps.reduce(into: [:]) { $0[$1.name] = root(of: $1) })
             let scene = Scene(
-                script: script, forge: forge, victim: Victim(daemon: daemon, tally: tally), courier: Courier(daemon: daemon),
+                script: script, forge: play.forge, victim: Victim(daemon: daemon, tally: tally), courier: Courier(daemon: daemon),
                 someone: Operator(daemon: daemon, SeededRandom(seed: random.next())))
             watcher.start()
             lap("start")
@@ -132,7 +186,9 @@ struct Round: Sendable {
                 lap("first releases")
                 if !isCalm { try await storm(scene, random) }
                 lap("storm")
-                try await rest(scene.victim)
+                // One more start, and with it one more look at the refs.
+                if !isCalm { try await restart(scene.victim) }
+                try await rest(scene.victim, play.forge)
                 lap("rest")
             } catch {
                 _ = try await watcher.stop()
@@ -141,7 +197,8 @@ struct Round: Sendable {
             let processes = try processesOfJobs()
             let (watched, looks) = try await watcher.stop()
             try await scene.victim.terminate()
-            var evidence = try await evidence(graph, scene)
+            var evidence = try await evidence(play.graph, scene)
+            evidence.told = try await Evidence.Told(bitbucket)
             evidence.watched = watched
             evidence.processes = processes
             evidence.heldAtEnd = isCalm ? nil : script.heldAtEnd
@@ -246,12 +303,27 @@ struct Round: Sendable {
         }
     }
 
-    /// Waits until no job runs, and none waits but for the end of a hold.
-    private func rest(_ victim: Victim) async throws {
+    private func restart(_ victim: Victim) async throws {
+        try await victim.terminate()
+        _ = try await victim.start()
+    }
+
+    /// Waits until the refs were looked at, no job runs, none waits but for the end of a hold, and the forge was told of all.
+    private func rest(_ victim: Victim, _ forge: Forge) async throws {
         let queue = try Book.open(ledger)
-        try await eventually("the end of all jobs", within: .seconds(60)) {
+        let heads = try await forge.objects()
+        try await eventually("the accounting of all heads", within: .seconds(60)) {
+            try victim.mustBeAlive()
+            let accounted = try Book.accounted(queue)
+            return heads.allSatisfy { ref, names in accounted[ref].map(names.contains) ?? false }
+        }
+        try await eventually("the end of all jobs", within: .seconds(90)) {
             try victim.mustBeAlive()
             return try Book.unfinished(queue) == 0
+        }
+        try await eventually("an empty outbox", within: .seconds(60)) {
+            try victim.mustBeAlive()
+            return try Book.untold(queue) == 0
         }
         try queue.close()
     }

@@ -149,6 +149,12 @@ struct SabotageTests {
             $0.deeds = [deed(.hold, nil, .init(moment: 1, status: 200))]
         }
         expect(2, "docs should be held and is not") { $0.heldAtEnd = "docs" }
+        let told = try #require(calm.told.states.keys.sorted().first)
+        expect(8, "the forge was told INPROGRESS of \(told), and it is") { $0.told.states[told] = ["INPROGRESS"] }
+        expect(8, "the forge was told nothing of \(told)") { $0.told.states[told] = nil }
+        expect(8, "which no job is about") { $0.told.states["bittern:blog@web2 at 0"] = ["FAILED"] }
+        expect(8, "the forge has two statuses") { $0.told.doubles = [told] }
+        expect(8, "nonsense") { $0.told.complaints = ["nonsense"] }
 
         // What was live before it was started, after a daemon's death, is ended in spite of the hold.
         var evidence = calm

@@ -30,6 +30,8 @@ struct Script: Sendable {
         var resends: [Duration] = []
         /// The same body under another request id, as from a second hook: this long after the first was sent.
         var double: Duration?
+        /// Its deliveries never come: what it brought is found by looking.
+        var isLost = false
         /// Sent when all earlier first and doubled deliveries of these refs are answered.
         var after: Set<String> = []
     }
@@ -123,7 +125,7 @@ struct Script: Sendable {
             pause: random.pause(0...60), moves: moves, delay: random.pause(0...120),
             heldUntilStart: random.oneIn(3) ? Int.random(in: 1...Self.crashes, using: &random) : 0,
             resends: (0..<(random.oneIn(3) ? Int.random(in: 1...2, using: &random) : 0)).map { _ in random.pause(0...400) },
-            double: random.oneIn(4) ? random.pause(0...400) : nil)
+            double: random.oneIn(4) ? random.pause(0...400) : nil, isLost: random.oneIn(6))
     }
 
     /// A move that is possible from here; nil where there is none.

@@ -147,7 +147,14 @@ class Connection(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "0")
         if not length.isdecimal() or int(length) > LARGEST_BODY:
             return None
-        return self.rfile.read(int(length))
+        return self._read_whole(int(length))
+
+    def _read_whole(self, length):
+        """A peer that is killed in the middle has asked nothing."""
+        part = self.rfile.read(length)
+        if len(part) < length:
+            raise ConnectionAbortedError("the peer left in the middle of a body")
+        return part
 
     def _read_chunks(self):
         whole = bytearray()
@@ -162,7 +169,7 @@ class Connection(BaseHTTPRequestHandler):
             if length == 0:
                 self._skip_trailers()
                 return bytes(whole)
-            whole += self.rfile.read(length)
+            whole += self._read_whole(length)
             self.rfile.readline(LONGEST_CHUNK_LINE)
         return None
 
