@@ -30,6 +30,7 @@ actor CatchUp: Service {
     /// Repositories that could not be asked, and how often in a row.
     private var failures: [String: CatchUpPace] = [:]
     private var wanted: Set<RepositoryName>? = []
+    private var clockwork: Task<Void, Never>?
     private let (wakings, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
     /// - Parameters:
@@ -50,33 +51,29 @@ actor CatchUp: Service {
     }
 
     func run() async throws {
+        wake()
         await cancelWhenGracefulShutdown {
-            let clockwork = Task { await self.wakeAgainAndAgain() }
-            await self.lookAtAll()
             for await _ in self.wakings { await self.lookAtWanted() }
-            clockwork.cancel()
         }
+        clockwork?.cancel()
     }
 
-    /// Looks at all repositories, soon.
+    /// Looks at all repositories, soon, and from then on as often as the configuration in force wants.
     func wake() {
         wanted = nil
         waker.yield()
+        clockwork?.cancel()
+        guard let pause = live.current.catchUp else { return }
+        clockwork = Task {
+            guard (try? await Task.sleep(for: pause)) != nil else { return }  // cancelled: another one took over, or the daemon stops
+            wake()
+        }
     }
 
     /// Looks at one repository, soon.
     func wake(for repository: RepositoryName) {
         wanted?.insert(repository)
         waker.yield()
-    }
-
-    private func wakeAgainAndAgain() async {
-        // The pause may be another one after a reload; with none there is nothing to wait for but that.
-        while !Task.isCancelled {
-            let pause = live.current.catchUp ?? .seconds(3600)
-            guard (try? await Task.sleep(for: pause)) != nil else { return }  // cancelled: the daemon stops
-            if live.current.catchUp != nil { wake() }
-        }
     }
 
     private func lookAtWanted() async {

@@ -27,17 +27,21 @@ extension Ledger {
             let rows = try database.rows(
                 """
                 SELECT * FROM outbox
-                WHERE account = ? AND delivered_at IS NULL AND (due_at IS NULL OR due_at <= ?)
-                  AND NOT EXISTS (
-                      SELECT 1 FROM outbox AS earlier
-                      WHERE earlier.account = outbox.account AND earlier.id < outbox.id AND earlier.delivered_at IS NULL
-                        AND earlier.status_key = outbox.status_key AND earlier.commit_id = outbox.commit_id
-                        AND earlier.repository = outbox.repository)
+                WHERE account = ? AND delivered_at IS NULL AND (due_at IS NULL OR due_at <= ?) AND \(Self.isFirst)
                 ORDER BY id LIMIT ?
                 """, [account, now.milliseconds, limit])
             return try rows.map(JobReport.init(row:))
         }
     }
+
+    /// Of its repository, commit and key.
+    private static let isFirst = """
+        NOT EXISTS (
+            SELECT 1 FROM outbox AS earlier
+            WHERE earlier.account = outbox.account AND earlier.id < outbox.id AND earlier.delivered_at IS NULL
+              AND earlier.status_key = outbox.status_key AND earlier.commit_id = outbox.commit_id
+              AND earlier.repository = outbox.repository)
+        """
 
     /// The accounts that have reports waiting, each with the moment at which the first of them may be sent; nil: at once.
     package func accountsWithReports() async throws -> [String: Timestamp?] {
@@ -45,7 +49,7 @@ extension Ledger {
             let rows = try database.rows(
                 """
                 SELECT account, min(coalesce(due_at, 0)) AS due_at FROM outbox INDEXED BY outbox_waiting
-                WHERE delivered_at IS NULL GROUP BY account
+                WHERE delivered_at IS NULL AND \(Self.isFirst) GROUP BY account
                 """)
             return rows.reduce(into: [:]) { accounts, row in
                 let due: Int64 = row["due_at"]

@@ -14,11 +14,11 @@ struct RunnerAdmissionTests {
         return shop
     }
 
-    private func admission(_ apps: App..., roots: [String] = ["/srv"]) -> RunnerAdmission {
+    private func admission(_ apps: App..., roots: [String] = ["/srv"], rest: RESTCredential? = nil) -> RunnerAdmission {
         var configuration = Configuration(
             name: "web1", hooks: .init(listen: [], tls: nil, bodyLimit: 1, trustedProxies: []), controlSocket: "/c", publicURL: nil,
             stateDirectory: "/var/lib/bittern", workers: 1, environment: ["STAGE": "live"],
-            accounts: ["acme": Account(name: "acme", kind: .bitbucketCloud, hookSecrets: [])], apps: apps)
+            accounts: ["acme": Account(name: "acme", kind: .bitbucketCloud, hookSecrets: [], rest: rest)], apps: apps)
         configuration.runnerRoots = roots
         return RunnerAdmission(configuration, homes: "/home")
     }
@@ -53,6 +53,20 @@ struct RunnerAdmissionTests {
         #expect(command.secrets.isEmpty)
         #expect(try admission(shop).admit(try request(shop, .deploy, 4)).step.command?.secrets["DB"]?.text == "database password")
         #expect(try admission(shop).admit(try request(shop, .restart, 5)).step.work == .units(["shop.service"], reload: false))
+    }
+
+    @Test("an access token counts for the fetch of an account with an OAuth consumer, and for nothing else")
+    func accessToken() throws {
+        let shop = try shop()
+        func rest(_ configured: RESTCredential?, _ stage: PlannedStep.Stage, _ position: Int) throws -> RESTCredential? {
+            let request = try request(shop, stage, position) { $0.accessToken = Secret("given") }
+            return try admission(shop, rest: configured).admit(request).account.rest
+        }
+        let consumer = RESTCredential.oauth(key: "k", secret: Secret("s"))
+        #expect(try rest(consumer, .fetch, 0) == .accessToken(Secret("given")))
+        #expect(try rest(consumer, .build, 2) == consumer)
+        #expect(try rest(.accessToken(Secret("own")), .fetch, 0) == .accessToken(Secret("own")))
+        #expect(try rest(nil, .fetch, 0) == nil)
     }
 
     @Test("a release that a rollback goes to lies where its number and commit say, wherever somebody would have it")

@@ -138,6 +138,15 @@ import Testing
         }
     }
 
+    @Test("a forge that takes a request and never answers it is given up", arguments: FakeBitbucket.Kind.allCases)
+    func hangs(kind: FakeBitbucket.Kind) async throws {
+        try await withForge(kind) { place in
+            try await place.forge.fault(["hang": true], path: "/branches")
+            let result = try await place.daemon.run(["account", "branches", "acme", kind.repository], within: .seconds(60))
+            #expect(result.status == 1 && result.error.contains("it took too long"), "\(result)")
+        }
+    }
+
     @Test("account key makes a key once, and prints its public half each time")
     func key() async throws {
         try await withForge(.cloud) { place in

@@ -12,6 +12,7 @@ struct RunnerLineTests {
             app: "shop", job: 42, cause: .push, ref: RefName(.branch, "main"), commit: commit, work: .step(.preDeploy, position: 4),
             startedAt: Timestamp(milliseconds: 1_767_225_600_123), configurationHash: [UInt8](repeating: 7, count: 32), previous: commit)
         step.goBack = StepRequest.Release(release: 41, commit: commit, ref: RefName(.tag, "v1"))
+        step.accessToken = Secret("eyJ.token-_=")
         return RunnerRequest(verb: .start(step), job: 42, start: 2, position: 4)
     }
 
@@ -55,7 +56,7 @@ struct RunnerLineTests {
         arguments: [
             ("job", "0"), ("job", "-1"), ("job", "9223372036854775807"), ("job", "1.5"), ("job", "null"), ("job", "\"42\""),
             ("start", "-1"), ("round", "-1"),
-            ("position", "-1"),
+            ("position", "-1"), ("access_token", "\"\""), ("access_token", "\"a\\nb\""), ("access_token", "\"a b\""),
             ("position", "10001"), ("position", "99999999999999999999"), ("verb", "\"run\""), ("verb", "null"), ("app", "\"../etc\""),
             ("app", "\"\""), ("app", "null"), ("cause", "\"because\""), ("ref", "\"main\""), ("ref", "\"refs/heads/a..b\""),
             ("ref", "\"refs/heads/--upload-pack=x\""), ("commit", "\"HEAD\""), ("commit", "\"aaaaaaa\""), ("commit", "null"),

@@ -97,7 +97,8 @@ import Testing
             #expect(try await house.ledger.outboxMeasure() == OutboxMeasure(waiting: 2, oldest: at(2000)))
             #expect(try await house.ledger.accountsWithReports() == ["acme": nil])
             for report in try await due(house) { try await house.ledger.reportTried(report, again: at(7000)) }
-            // The one behind it could go at once as far as it is concerned.
+            // The one behind it could go at once as far as it is concerned, and waits all the same.
+            #expect(try await house.ledger.accountsWithReports() == ["acme": at(7000)])
             #expect(try await house.ledger.measure(at: at(1)).outbox == 2)
         }
     }
