@@ -63,7 +63,7 @@ package struct Assembly: Sendable {
         inherited.unusable.forEach { reporter.problem("\($0)") }
         let ledger = try Ledger(path: state.ledger)
         let live = LiveConfiguration(configuration, names: try await ledger.repositoryNames())
-        let tokens = AccessTokens(state: state, clock: clock)
+        let tokens = AccessTokens(state: state) { reporter.problem($0) }
         let forges = Forges(
             live: live, tokens: tokens, pressure: ForgePressure(clock: clock), environment: ProcessInfo.processInfo.environment,
             version: version)
@@ -91,8 +91,11 @@ package struct Assembly: Sendable {
             live, ledger: ledger, reporter: reporter, board: board, state: state, notices: notices, courier: courier, forges: forges,
             drains: !runsUnits, runner)
         let catchUp = CatchUp(
-            live: live, ledger: ledger, mirrors: mirrors, credentials: { try await forges.bearer(for: $0) }, pressure: forges.pressure,
-            reporter: reporter, clock: clock, found: { dispatcher.wake() })
+            live: live, ledger: ledger, mirrors: mirrors, forges: forges, reporter: reporter, clock: clock,
+            found: {
+                courier.wake()
+                dispatcher.wake()
+            })
         let refusals = RefusalDesk(ledger: ledger, reporter: reporter)
 
         let certificate = try configuration.hooks.tls.map(ServerCertificate.init)
@@ -145,7 +148,7 @@ package struct Assembly: Sendable {
         // Stopped last: what drains is alive.
         try await serve(
             [watchdog].compactMap(\.self), hooks + control, dispatcher,
-            [janitor, notices, courier, catchUp, HangUpListener(reload: reload)], herald)
+            [janitor, notices, courier, catchUp, logins, HangUpListener(reload: reload)], herald)
         await refusals.writeDown()
         try ledger.close()
         reporter.stopped()
@@ -203,7 +206,7 @@ package struct Assembly: Sendable {
                 ended: {
                     notices.wake()
                     courier.wake()
-                }, credentials: { try await forges.bearer(for: $0) })
+                }, credentials: { account in try await forges.bearer(for: account) })
         }
         return Dispatcher(
             live: live, ledger: ledger, reporter: reporter, statusBoard: board, clock: clock, state: state,
@@ -264,7 +267,8 @@ package struct Assembly: Sendable {
         Doctor(
             file: source.file, environment: source.environment, hostName: source.hostName, clock: clock,
             inside: Doctor.Inside(
-                ledger: ledger, hooks: doors, version: version, startedAt: startedAt, credentials: { try await forges.bearer(for: $0) }))
+                ledger: ledger, hooks: doors, version: version, startedAt: startedAt,
+                credentials: { account in try await forges.bearer(for: account) }))
     }
 
     private func listener(_ address: ListenerAddress, _ child: some ServerChildChannel) async throws -> any Listener {

@@ -1,5 +1,6 @@
 import Domain
 import Exec
+import Providers
 import ServiceLifecycle
 import Storage
 
@@ -21,8 +22,7 @@ actor CatchUp: Service {
     private let live: LiveConfiguration
     private let ledger: Ledger
     private let mirrors: GitMirrors
-    private let credentials: @Sendable (Account) async throws -> Account
-    private let pressure: ForgePressure
+    private let forges: Forges
     private let reporter: Reporter
     private let clock: WallClock
     private let found: @Sendable () -> Void
@@ -31,20 +31,18 @@ actor CatchUp: Service {
     private var failures: [String: CatchUpPace] = [:]
     private var wanted: Set<RepositoryName>? = []
     private var clockwork: Task<Void, Never>?
+    private var again: [String: Task<Void, Never>] = [:]
     private let (wakings, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
-    /// - Parameters:
-    ///   - credentials: what an account shows to git at this moment.
-    ///   - found: called when jobs were queued.
+    /// - Parameter found: called when jobs were queued.
     init(
-        live: LiveConfiguration, ledger: Ledger, mirrors: GitMirrors, credentials: @escaping @Sendable (Account) async throws -> Account,
-        pressure: ForgePressure, reporter: Reporter, clock: WallClock, found: @escaping @Sendable () -> Void
+        live: LiveConfiguration, ledger: Ledger, mirrors: GitMirrors, forges: Forges, reporter: Reporter, clock: WallClock,
+        found: @escaping @Sendable () -> Void
     ) {
         self.live = live
         self.ledger = ledger
         self.mirrors = mirrors
-        self.credentials = credentials
-        self.pressure = pressure
+        self.forges = forges
         self.reporter = reporter
         self.clock = clock
         self.found = found
@@ -56,6 +54,7 @@ actor CatchUp: Service {
             for await _ in self.wakings { await self.lookAtWanted() }
         }
         clockwork?.cancel()
+        again.values.forEach { $0.cancel() }
     }
 
     /// Looks at all repositories, soon, and from then on as often as the configuration in force wants.
@@ -94,7 +93,7 @@ actor CatchUp: Service {
         }
         await look(
             at: watches.filter { watch in
-                failures[watch.id, default: CatchUpPace()].isDue(isUnderPressure: pressure.isOn(watch.account))
+                failures[watch.id, default: CatchUpPace()].isDue(isUnderPressure: forges.pressure.isOn(watch.account))
             })
     }
 
@@ -113,21 +112,35 @@ actor CatchUp: Service {
     private func look(at watch: Watch) async {
         do {
             let before = try await ledger.lastChange()
-            let heads = try await heads(of: watch)
+            let (heads, moved) = try await heads(of: watch)
             let queued = try await ledger.catchUp(
                 account: watch.account, repository: watch.repository, heads, apps: watch.watchedApps, before: before, at: clock.now)
             if failures.removeValue(forKey: watch.id)?.hasFailed == true { reporter.catchUpWorksAgain(watch.repository) }
             for (job, superseded) in queued { reporter.missedPushFound(job, superseded: superseded) }
             if !queued.isEmpty { found() }
+            // What was accounted goes with it.
+            if let moved { await learnName(of: watch, moved) }
         } catch {
             guard !Task.isCancelled else { return }
-            let isNew = failures[watch.id, default: CatchUpPace()].failed()
-            if isNew { reporter.catchUpFailed(watch.repository, "\(error)") }
+            let failure = failures[watch.id, default: CatchUpPace()].failed()
+            if failure.isNews { reporter.catchUpFailed(watch.repository, "\(error)") }
+            if let pause = failure.again { lookAgain(at: watch, after: pause) }
+        }
+    }
+
+    private func lookAgain(at watch: Watch, after pause: Duration) {
+        guard pause < live.current.catchUp ?? .zero else { return }
+        again[watch.id]?.cancel()
+        again[watch.id] = Task {
+            guard (try? await Task.sleep(for: pause)) != nil else { return }  // cancelled: the daemon stops
+            wake(for: watch.repository)
         }
     }
 
     /// What the apps deploy of what the forge has. The apps are asked for their way one after the other, should one of them not work.
-    private func heads(of watch: Watch) async throws -> [FoundHead] {
+    ///
+    /// - Returns: the heads, and the account over which the repository was found under another name.
+    private func heads(of watch: Watch) async throws -> (heads: [FoundHead], moved: Account?) {
         let configuration = live.current
         let watched = watch.watchedApps
         var trouble: (any Error)?
@@ -138,20 +151,53 @@ actor CatchUp: Service {
             guard !asked.contains(where: { $0.0 == app.cloneURL && $0.1 == own }) else { continue }
             asked.append((app.cloneURL, own))
             do {
-                var asking = app
-                asking.credentials = nil
-                let refs = watch.refs
-                let heads = try await mirrors.heads(
-                    named: refs.names, branches: refs.branches, tags: refs.tags, app: asking, account: try await credentials(own),
-                    environment: configuration.environment
-                ) { ref in watch.apps.contains { $0.deploys(ref) } }
-                return FoundHead.all(heads.mapValues { (commit: $0.commit, object: $0.object) }, of: watch.apps, watched)
+                let found = try await ask(watch, over: app, as: own, configuration.environment)
+                let heads = FoundHead.all(
+                    found.heads.mapValues { (commit: $0.commit, object: $0.object) }, of: watch.apps, watched,
+                    tellsObjects: own.kind == .bitbucketDataCenter)
+                return (heads: heads, moved: found.hasMoved ? own : nil)
             } catch {
                 if Task.isCancelled { throw error }
                 trouble = trouble ?? error
             }
         }
         throw trouble ?? CancellationError()
+    }
+
+    private func ask(
+        _ watch: Watch, over app: App, as account: Account, _ environment: [String: String]
+    ) async throws -> (heads: [RefName: RemoteHead], hasMoved: Bool) {
+        let shown = try await forges.bearer(for: account)
+        var asking = app
+        asking.credentials = nil
+        let refs = watch.refs
+        do {
+            return try await mirrors.heads(
+                named: refs.names, branches: refs.branches, tags: refs.tags, app: asking, account: shown, environment: environment
+            ) { ref in watch.apps.contains { $0.deploys(ref) } }
+        } catch {
+            // What an OAuth consumer was given may have been taken back before its time.
+            if account.consumer != nil, case .accessToken(let token) = shown.rest { await forges.tokens.forget(token) }
+            throw error
+        }
+    }
+
+    /// No event told of the new name; where the forge can be asked, it says what it is.
+    private func learnName(of watch: Watch, _ account: Account) async {
+        guard account.rest != nil else { return }
+        do {
+            let seen = try await forges.with(account) { client in
+                try await client.send(client.api.repository(watch.repository)).repository
+            }
+            guard let id = seen.id, seen.name != watch.repository else { return }
+            let naming = RepositoryNaming(id: id, name: seen.name, formerName: watch.repository)
+            try await ledger.learn(naming, account: watch.account)
+            live.learn(naming, account: watch.account)
+            reporter.repositoryRenamed(naming)
+        } catch {
+            // It deploys all the same, and the next look asks again.
+            if !Task.isCancelled { reporter.problem("what \(watch.repository) is called now cannot be known: \(error)") }
+        }
     }
 
     /// Every repository once, with its apps in the order of their names.

@@ -2,6 +2,7 @@ import ControlAPI
 import Domain
 import Hummingbird
 import Providers
+import ServiceLifecycle
 
 /// What is asked of forges, and done there.
 extension ControlResponder {
@@ -9,7 +10,8 @@ extension ControlResponder {
         router.get("/accounts/:account/test") { _, context in
             let account = try account(context)
             let test = AccountTest(forges: forges, mirrors: mirrors)
-            return try Self.reply(await test.findings(account, in: configuration).map(FindingReply.init))
+            let configuration = configuration
+            return try Self.reply(try await asking { await test.findings(account, in: configuration) }.map(FindingReply.init))
         }
         router.get("/accounts/:account/repositories") { request, context in
             try await repositories(of: account(context), request.uri.queryParameters)
@@ -74,15 +76,20 @@ extension ControlResponder {
         return account
     }
 
-    private func asking<Result>(_ ask: () async throws -> Result) async throws -> Result {
+    /// A daemon that stops does not wait for a forge to answer whoever looks on.
+    private func asking<Result: Sendable>(_ ask: @Sendable @escaping () async throws -> Result) async throws -> Result {
         do {
-            return try await ask()
+            return try await cancelWhenGracefulShutdown(ask)
         } catch let error as ForgeError {
             throw Refused(.conflict, error.phrase)
+        } catch is CancellationError {
+            throw Refused(.conflict, "the daemon stops; ask again when it is back")
         }
     }
 
-    private func withForge<Result: Sendable>(_ account: Account, _ body: (ForgeClient) async throws -> Result) async throws -> Result {
+    private func withForge<Result: Sendable>(
+        _ account: Account, _ body: @escaping @Sendable (ForgeClient) async throws -> Result
+    ) async throws -> Result {
         guard account.rest != nil else {
             throw Refused(
                 .conflict, "account \(account.name) has no credential for its forge's REST; give it an api_token, access_token or oauth")
@@ -132,7 +139,7 @@ extension ControlResponder {
     // MARK: Hooks
 
     private func registering<Result: Sendable>(
-        _ account: Account, _ body: (HookRegistrar) async throws -> Result
+        _ account: Account, _ body: @escaping @Sendable (HookRegistrar) async throws -> Result
     ) async throws -> Result {
         let hooks = try ourHooks(of: account).map { (hook: $0.hook, secret: $0.secret) }
         return try await withForge(account) { client in try await body(HookRegistrar(client: client, wanted: hooks)) }

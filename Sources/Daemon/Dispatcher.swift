@@ -58,7 +58,6 @@ actor Dispatcher: Service {
     /// The queue has changed. May be called from anywhere, any number of times.
     nonisolated func wake() {
         statusBoard.changed()
-        changed()
         if hasIdle.load(ordering: .sequentiallyConsistent) { waker.yield() }
     }
 
@@ -156,6 +155,7 @@ actor Dispatcher: Service {
                 let end = Self.noLongerConfigured(job)
                 if try await ledger.cancelQueued(job: job.id, end, at: clock.now) { reporter.jobEnded(job, end) }
             }
+            changed()
         } catch {
             reporter.ledgerTrouble("\(error)")
         }
@@ -185,6 +185,7 @@ actor Dispatcher: Service {
     private func finished(_ job: Job, worker: Int) async {
         idle.append(worker)
         running[job.id] = nil
+        changed()
         await statusBoard.ended(app: job.app)
         // Once: two that end at the same moment both find everybody idle.
         if idle.count == workers.count {
@@ -200,6 +201,7 @@ actor Dispatcher: Service {
         do {
             try await ledger.finish(job: job.id, end, at: clock.now)
             reporter.jobEnded(job, end)
+            changed()
         } catch {
             reporter.ledgerTrouble("\(error)")
         }
@@ -213,6 +215,7 @@ actor Dispatcher: Service {
         if try await ledger.cancelQueued(job: job, end, at: clock.now) {
             if let ended = try await ledger.job(job) { reporter.jobEnded(ended, end) }
             statusBoard.changed()
+            changed()
             return true
         }
         guard let place = running[job] else { return false }
@@ -231,6 +234,7 @@ actor Dispatcher: Service {
 
     /// A push queued jobs; those of apps that want it so take the place of what runs.
     nonisolated func accepted(_ delivery: AcceptedDelivery) {
+        if !delivery.superseded.isEmpty { changed() }
         let impatientApps = live.inForce.impatientApps
         for verdict in delivery.verdicts where !impatientApps.isEmpty {
             guard let app = verdict.app, let job = verdict.job, impatientApps.contains(app) else { continue }

@@ -24,9 +24,18 @@ struct Forges: Sendable {
     }
 
     /// The account with a credential that can be shown as it is, to git too.
-    func bearer(for account: Account) async throws -> Account {
-        guard account.consumer != nil else { return account }
-        return try await with(account) { $0.account }
+    ///
+    /// - Parameter refused: what the forge did not take.
+    func bearer(for account: Account, refused: Secret? = nil) async throws -> Account {
+        try await tokens.bearer(for: account, callback: callback, refused: refused, tokensOfForge)
+    }
+
+    /// Shows a grant to the account's forge.
+    func tokensOfForge(_ account: Account, _ grant: OAuthGrant) async throws -> OAuthTokens {
+        guard let consumer = account.consumer else { throw ForgeError(.invalid, "account \(account.name) has no OAuth consumer") }
+        return try await with(account, asConsumer: true) { client in
+            try await client.send(client.api.tokens(grant, key: consumer.key, secret: consumer.secret))
+        }
     }
 
     /// - Parameters:
@@ -52,9 +61,11 @@ struct Forges: Sendable {
         ).map(HTTPClient.Configuration.Proxy.init)
         let http = HTTPClient(eventLoopGroupProvider: .shared(MultiThreadedEventLoopGroup.singleton), configuration: configuration)
         do {
-            var client = ForgeClient(
-                account: account, api: api, callback: callback, http: http, pressure: pressure, userAgent: "bittern/\(version)")
-            if !isConsumer { client.account = try await tokens.bearer(for: account, asking: client) }
+            let shown = isConsumer ? account : try await bearer(for: account)
+            var client = ForgeClient(account: shown, api: api, http: http, pressure: pressure, userAgent: "bittern/\(version)")
+            if !isConsumer, account.consumer != nil {
+                client.renew = { refused in try await bearer(for: account, refused: refused) }
+            }
             let result = try await body(client)
             try? await http.shutdown()  // what it says of a connection that is closed is no news
             return result
@@ -78,9 +89,6 @@ extension HTTPClient.Configuration.Proxy {
 
 /// Which forges said lately that they were asked too much.
 final class ForgePressure: Sendable {
-    /// A forge counts over an hour; so long nobody asks it for what can wait.
-    private static let memory: Duration = .seconds(600)
-
     private let moments = Mutex<[String: Timestamp]>([:])
     private let clock: WallClock
 
@@ -95,7 +103,7 @@ final class ForgePressure: Sendable {
 
     func isOn(_ account: String) -> Bool {
         let now = clock.now
-        return moments.withLock { $0[account] }.map { now.since($0) < Self.memory } ?? false
+        return moments.withLock { $0[account] }.map { now.since($0) < CatchUpPace.pressure } ?? false
     }
 }
 
@@ -105,13 +113,13 @@ final class ForgePressure: Sendable {
 /// below ``ForgeAPI/base``, and the credential is shown to nobody else.
 struct ForgeClient: Sendable {
     /// With a credential that can be shown as it is.
-    fileprivate(set) var account: Account
+    let account: Account
     let api: any ForgeAPI
-    /// ``Forges/callback``
-    let callback: String?
     fileprivate let http: HTTPClient
     fileprivate let pressure: ForgePressure
     fileprivate let userAgent: String
+    /// Has the account given another access token in the place of one that was refused; nil: it was given none.
+    fileprivate var renew: (@Sendable (Secret) async throws -> Account)?
 
     private static let answerLimit = 8 << 20
     /// For one answer, its body included.
@@ -122,8 +130,14 @@ struct ForgeClient: Sendable {
     /// - Throws: ``ForgeError`` whose phrase is a sentence for people; `CancellationError`.
     func send<Reply: Sendable>(_ request: ForgeRequest<Reply>) async throws -> Reply {
         var retry = ForgeRetry()
+        var account = account
         while true {
-            let answer = try await answer(to: request)
+            let answer = try await answer(to: request, as: account)
+            // One that should be good for longer may have been taken back.
+            if answer.status == 401, account == self.account, let renew, case .accessToken(let token) = account.rest {
+                account = try await renew(token)
+                continue
+            }
             if answer.isNearLimit || answer.status == 429 { pressure.note(account.name) }
             let delay = retry.delay(
                 afterStatus: answer.status, isRepeatable: request.isRepeatable, wanted: answer.retryAfter,
@@ -135,7 +149,7 @@ struct ForgeClient: Sendable {
             do throws(ForgeError) {
                 return try request.reply(to: answer)
             } catch {
-                throw sentence(for: error)
+                throw sentence(for: error, hiding: request.secrets)
             }
         }
     }
@@ -155,11 +169,11 @@ struct ForgeClient: Sendable {
         return Array(items.prefix(limit))
     }
 
-    private func answer<Reply>(to request: ForgeRequest<Reply>) async throws -> ForgeAnswer {
+    private func answer<Reply>(to request: ForgeRequest<Reply>, as account: Account) async throws -> ForgeAnswer {
         var address = request.address
         var leads = 0
         while true {
-            let answer = try await sent(request, to: address)
+            let answer = try await sent(request, to: address, as: account)
             guard [301, 302, 307, 308].contains(answer.status), let location = answer["Location"] else { return answer }
             leads += 1
             // A path alone is on the same host.
@@ -171,7 +185,7 @@ struct ForgeClient: Sendable {
         }
     }
 
-    private func sent<Reply>(_ request: ForgeRequest<Reply>, to address: String) async throws -> ForgeAnswer {
+    private func sent<Reply>(_ request: ForgeRequest<Reply>, to address: String, as account: Account) async throws -> ForgeAnswer {
         var message = HTTPClientRequest(url: address)
         message.method = HTTPMethod(rawValue: request.method.rawValue)
         message.headers.add(name: "Accept", value: "application/json")
@@ -220,9 +234,9 @@ struct ForgeClient: Sendable {
     }
 
     /// The error as people read it, without any secret that the forge may have repeated.
-    private func sentence(for error: ForgeError) -> ForgeError {
+    private func sentence(for error: ForgeError, hiding secrets: [Secret] = []) -> ForgeError {
         let host = hostOfAddress(api.base) ?? account.name
-        var mask = LogMask(secrets: account.credentialSecrets)
+        var mask = LogMask(secrets: account.credentialSecrets + secrets)
         let text = Array(error.sentence(host: host, account: account).utf8)
         return error.saying(String(decoding: mask.mask(text) + mask.finish(), as: UTF8.self))
     }

@@ -56,7 +56,9 @@ struct HookRegistrar: Sendable {
         }
         let differences = hook.differences(from: existing) + (setsSecret ? ["its secret was set anew"] : [])
         guard !differences.isEmpty else {
-            return HookChangeReply(place: place.name, url: existing.url, done: .unchanged, test: await trial(existing, at: place))
+            let doubts = existing.hasSecret == nil ? ["whether it has the right secret the forge does not say; --new-secret sets it"] : []
+            return HookChangeReply(
+                place: place.name, url: existing.url, done: .unchanged, reasons: doubts, test: await trial(existing, at: place))
         }
         // A forge that does not say whether there is one cannot leave the one there is.
         let needsSecret = setsSecret || existing.hasSecret != true

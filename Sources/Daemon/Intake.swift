@@ -104,7 +104,8 @@ struct Intake: Sendable {
                     answer(.accepted(accepted))
                     reporter.accepted(accepted, delivery)
                     if accepted.queuedAnything { queued(accepted) }
-                    if let naming = delivery.naming {
+                    // One that is sent again tells what was news when it came first.
+                    if let naming = delivery.naming, accepted.duplicateOf == nil || !delivery.changes.isEmpty {
                         live.learn(naming, account: delivery.account)
                         if naming.formerName != nil { reporter.repositoryRenamed(naming) }
                     }

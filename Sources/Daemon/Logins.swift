@@ -1,9 +1,10 @@
 import Domain
 import Providers
+import ServiceLifecycle
 import Synchronization
 
 /// People on their way to a forge, where they let an account's OAuth consumer act for them, and back (RFC 6749, 4.1; RFC 7636).
-actor Logins {
+actor Logins: Service {
     /// How long the callback is served.
     static let patience: Duration = .seconds(600)
     private static let atOnce = 20
@@ -32,6 +33,13 @@ actor Logins {
         self.clock = clock
     }
 
+    /// Lets those go who wait, when the daemon stops.
+    func run() async throws {
+        try await gracefulShutdown()
+        let late = ForgeError(.missing, "the daemon stops; begin anew when it is back")
+        for (state, login) in pending where login.outcome == nil { conclude(state, .failure(late)) }
+    }
+
     /// Whether the callback is there.
     nonisolated var isOpen: Bool {
         let now = clock.now
@@ -51,7 +59,9 @@ actor Logins {
         }
         let now = clock.now
         pending = pending.filter { $0.value.until > now }
-        guard pending.count < Self.atOnce else { throw ForgeError(.busy, "too many logins are under way; try again in 10 minutes") }
+        guard pending.values.count(where: { $0.outcome == nil }) < Self.atOnce else {
+            throw ForgeError(.busy, "too many logins are under way; try again in 10 minutes")
+        }
         let (state, proof) = (ProofKey.text(of: Self.random()), ProofKey(random: Self.random()))
         let until = now.advanced(by: Self.patience)
         pending[state] = Pending(account: account, verifier: proof.verifier, redirect: redirect, until: until)
@@ -98,10 +108,8 @@ actor Logins {
 
     private func exchange(_ code: String, _ login: Pending) async -> Result<Void, ForgeError> {
         do {
-            try await forges.with(login.account, asConsumer: true) { client in
-                try await self.tokens.logIn(
-                    login.account, .code(code, verifier: login.verifier, redirect: login.redirect), asking: client)
-            }
+            let grant = OAuthGrant.code(code, verifier: login.verifier, redirect: login.redirect)
+            try await tokens.logIn(login.account, grant) { account, grant in try await forges.tokensOfForge(account, grant) }
             return .success(())
         } catch let error as ForgeError {
             return .failure(error)

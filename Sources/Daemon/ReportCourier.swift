@@ -16,7 +16,13 @@ actor ReportCourier: Service {
     private let reporter: Reporter
     private let clock: WallClock
     /// Until when nothing is sent to an account's forge, and how often in a row it was in trouble.
-    private var pauses: [String: (until: Timestamp, failures: Int)] = [:]
+    private var pauses: [String: (until: ContinuousClock.Instant, failures: Int)] = [:]
+    /// Who brings something to an account's forge at this moment: a slow one holds no other one up.
+    private var delivering: [String: Task<Void, Never>] = [:]
+    /// Reports with which the account's forge had trouble since it took one.
+    private var troubled: [String: Set<Int64>] = [:]
+    /// Accounts of whose pause somebody was told.
+    private var told: Set<String> = []
     private var alarm: Task<Void, Never>?
     private let (wakings, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     /// For those who queue: most daemons report nothing, and then nobody looks.
@@ -61,31 +67,31 @@ actor ReportCourier: Service {
             for await _ in self.wakings { await self.deliverAll() }
         }
         alarm?.cancel()
+        for task in delivering.values { task.cancel() }
+        for task in delivering.values { await task.value }
     }
 
     private func deliverAll() async {
         do {
-            let accounts = try await ledger.accountsWithReports()
-            await withTaskGroup(of: Void.self) { group in
-                for account in accounts.keys where pauses[account].map({ $0.until <= clock.now }) ?? true {
-                    group.addTask { await self.deliver(to: account) }
+            let now = clock.now
+            var next: Duration?
+            for (account, due) in try await ledger.accountsWithReports(at: now) where delivering[account] == nil {
+                let paused: Duration = pauses[account].map { ContinuousClock.now.duration(to: $0.until) } ?? .zero
+                let wait = max(due.map { $0.since(now) } ?? .zero, paused)
+                if wait > .zero {
+                    next = min(next ?? wait, wait)
+                } else {
+                    delivering[account] = Task { await self.deliver(to: account) }
                 }
             }
-            // Some may have come meanwhile, and some may be sent later.
-            try await setAlarm()
+            if let next { alarm(after: next) }
         } catch {
             if !Task.isCancelled { reporter.ledgerTrouble("the outbox could not be read: \(error)") }
-            alarm(after: .seconds(10))
+            alarm(after: Self.pauseForLedger)
         }
     }
 
-    private func setAlarm() async throws {
-        let now = clock.now
-        let next = try await ledger.accountsWithReports().map { account, due in
-            max(due ?? now, pauses[account]?.until ?? now)
-        }.min()
-        if let next { alarm(after: max(.milliseconds(50), next.since(now))) }
-    }
+    private static let pauseForLedger: Duration = .seconds(10)
 
     private func alarm(after delay: Duration) {
         alarm?.cancel()
@@ -96,6 +102,13 @@ actor ReportCourier: Service {
     }
 
     private func deliver(to name: String) async {
+        await deliverWhatIsDue(to: name)
+        delivering[name] = nil
+        // Some may have come meanwhile, and some may be sent later.
+        waker.yield()
+    }
+
+    private func deliverWhatIsDue(to name: String) async {
         do {
             while !Task.isCancelled {
                 let reports = try await ledger.dueReports(to: name, at: clock.now, limit: Self.batch)
@@ -110,7 +123,7 @@ actor ReportCourier: Service {
             }
         } catch {
             if !Task.isCancelled { reporter.ledgerTrouble("the outbox could not be written: \(error)") }
-            pauses[name] = (until: clock.now.advanced(by: .seconds(10)), failures: 0)
+            pauses[name] = (until: .now + Self.pauseForLedger, failures: 0)
         }
     }
 
@@ -156,14 +169,16 @@ actor ReportCourier: Service {
             for (number, request) in client.api.report(status).enumerated() {
                 do {
                     try await client.send(request)
-                } catch let error as ForgeError where number > 0 && (error.code == .missing || error.code == .invalid) {
-                    // What comes behind the status itself not every version knows.
+                } catch let error as ForgeError where number > 0 && error.code != .unreachable && error.code != .busy {
+                    // What comes behind the status itself not every version knows, and it decides nothing.
                 }
             }
         } catch let error as ForgeError {
             return try await failed(report, error, affectsAll: false)
         }
-        if let pause = pauses.removeValue(forKey: report.account), pause.failures > 0 { reporter.reportsWorkAgain(report.account) }
+        pauses[report.account] = nil
+        troubled[report.account] = nil
+        if told.remove(report.account) != nil { reporter.reportsWorkAgain(report.account) }
         try await ledger.reportDone(report, at: clock.now)
         reporter.reportDelivered(report)
         return true
@@ -173,8 +188,12 @@ actor ReportCourier: Service {
     /// - Returns: false: nothing is sent to that forge for a while.
     private func failed(_ report: JobReport, _ error: ForgeError, affectsAll: Bool) async throws -> Bool {
         let now = clock.now
-        let trouble = affectsAll ? .forge : ReportRetry.Trouble(error)
         let failures = (pauses[report.account]?.failures ?? 0) + 1
+        var trouble = affectsAll ? .forge : ReportRetry.Trouble(error)
+        if trouble == .answer {
+            troubled[report.account, default: []].insert(report.id)
+            if troubled[report.account, default: []].count >= ReportRetry.troubleOfForge { trouble = .forge }
+        }
         let decision = ReportRetry.decide(
             trouble, attempts: trouble == .forge ? failures : report.attempts + 1, age: now.since(report.at),
             chance: .random(in: 0...1))
@@ -187,8 +206,10 @@ actor ReportCourier: Service {
             try await ledger.reportTried(report, again: now.advanced(by: delay))
             return true
         case .pause(let delay):
-            if failures == 1 { reporter.reportsWait(report.account, error.phrase) }
-            pauses[report.account] = (until: now.advanced(by: max(delay, error.retryAfter ?? .zero)), failures: failures)
+            // What was tried less often goes first then.
+            if !affectsAll { try await ledger.reportTried(report, again: nil) }
+            if told.insert(report.account).inserted { reporter.reportsWait(report.account, error.phrase) }
+            pauses[report.account] = (until: .now + max(delay, error.retryAfter ?? .zero), failures: failures)
             return false
         }
     }
@@ -202,7 +223,8 @@ actor ReportCourier: Service {
 extension ReportRetry.Trouble {
     fileprivate init(_ error: ForgeError) {
         switch error.code {
-        case .unreachable, .trouble, .busy, .malformed: self = .forge
+        case .unreachable, .busy: self = .forge
+        case .trouble, .malformed: self = .answer
         case .unauthorized, .forbidden, .missing, .gone: self = .refusal
         case .invalid: self = .malformed
         }

@@ -62,10 +62,13 @@ struct RepositoryQuestion: Sendable {
         // What could not be read is empty, and the answer to it would be about that.
         guard !account.credentialSecrets.contains(where: { $0.count == 0 }) else { return Diagnosis.repository(repository, .notAsked) }
         do {
+            let account = try await credentials(account)
+            // Who would have to be given a token is somebody else.
+            guard account.consumer == nil else { return Diagnosis.repository(repository, .notAsked) }
             var asking = app
             asking.credentials = nil
             let heads = try await mirrors.heads(
-                of: repository.branches, app: asking, account: try await credentials(account), environment: environment)
+                of: repository.branches, app: asking, account: account, environment: environment)
             return Diagnosis.repository(repository, .heads(heads))
         } catch {
             return Diagnosis.repository(repository, .refused("\(error)"))

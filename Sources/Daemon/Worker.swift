@@ -189,12 +189,19 @@ actor Worker {
     /// - Returns: why it was given none.
     private func takeCredentials(_ order: inout StepOrder) async -> String? {
         guard order.account.consumer != nil else { return nil }
-        do {
-            order.account = try await credentials(order.account)
-            if case .accessToken(let token) = order.account.rest { order.accessToken = token }
-            return nil
-        } catch {
-            return "no access token could be had for git: \(error)"
+        var retry = FetchRetry()
+        let began = clock.now
+        while true {
+            do {
+                order.account = try await credentials(order.account)
+                if case .accessToken(let token) = order.account.rest { order.accessToken = token }
+                return nil
+            } catch {
+                guard machine?.isStopping != true, !isLeaving,
+                    let delay = retry.delay(after: .unreachable, elapsed: clock.now.since(began))
+                else { return "no access token could be had for git: \(error)" }
+                await wait(delay)
+            }
         }
     }
 

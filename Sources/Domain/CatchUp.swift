@@ -8,8 +8,12 @@ package struct FoundHead: Sendable, Equatable {
     /// What the ref names: ``commit``, or the annotated tag.
     package var object: CommitID
     package var apps: [WatchedApp]
+    /// Which of the two a delivery names, so that it is known when it comes late.
+    package var told: CommitID
 
-    package init(ref: RefName, commit: CommitID, object: CommitID, apps: [WatchedApp]) {
+    /// - Parameter tellsObjects: whether deliveries name annotated tags themselves, as those of Data Center do.
+    package init(ref: RefName, commit: CommitID, object: CommitID, apps: [WatchedApp], tellsObjects: Bool = false) {
+        told = tellsObjects ? object : commit
         self.ref = ref
         self.commit = commit
         self.object = object
@@ -96,7 +100,7 @@ extension FoundHead {
     ///
     /// - Parameter watched: the same apps in the same order.
     package static func all(
-        _ heads: [RefName: (commit: CommitID, object: CommitID)], of apps: [App], _ watched: [WatchedApp]
+        _ heads: [RefName: (commit: CommitID, object: CommitID)], of apps: [App], _ watched: [WatchedApp], tellsObjects: Bool = false
     ) -> [FoundHead] {
         let first = Set(apps.compactMap(\.firstBranch))
         let order = heads.keys.sorted { (first.contains($0) ? 1 : 0, $0.full) < (first.contains($1) ? 1 : 0, $1.full) }
@@ -108,13 +112,15 @@ extension FoundHead {
                 watched.deploysOnAdd = watched.deploysOnAdd && app.firstBranch == ref
                 return watched
             }
-            return FoundHead(ref: ref, commit: head.commit, object: head.object, apps: matching)
+            return FoundHead(ref: ref, commit: head.commit, object: head.object, apps: matching, tellsObjects: tellsObjects)
         }
     }
 }
 
 /// How often a repository is asked that did not answer, or whose forge is asked too much: less and less.
 package struct CatchUpPace: Sendable, Equatable {
+    /// How long a forge that was asked too much is asked less: it counts over an hour.
+    package static let pressure: Duration = .seconds(600)
     /// At most so many looks are left out in a row.
     private static let longest = 12
 
@@ -128,7 +134,7 @@ package struct CatchUpPace: Sendable, Equatable {
 
     /// Whether this look is one at which it is asked.
     package mutating func isDue(isUnderPressure: Bool) -> Bool {
-        let pause = max(failures < 2 ? 0 : min(1 << (failures - 2), Self.longest), isUnderPressure ? 4 : 0)
+        let pause = max(failures < 2 ? 0 : min(1 << min(failures - 2, 4), Self.longest), isUnderPressure ? 4 : 0)
         guard leftOut >= pause else {
             leftOut += 1
             return false
@@ -139,9 +145,10 @@ package struct CatchUpPace: Sendable, Equatable {
 
     /// It did not answer.
     ///
-    /// - Returns: whether it had answered before.
-    package mutating func failed() -> Bool {
+    /// - Returns: whether it had answered before, and after how long it is asked again, should the usual pause be longer: a host that just
+    ///   started may have no network yet. nil: at the next look.
+    package mutating func failed() -> (isNews: Bool, again: Duration?) {
         failures += 1
-        return failures == 1
+        return (isNews: failures == 1, again: failures <= 4 ? .seconds(5 << failures) : nil)
     }
 }

@@ -55,6 +55,8 @@ package struct Matcher: Sendable {
     package func news(of id: String, from: String, to: String) -> RepositoryNaming? {
         guard let former = RepositoryName(from), let name = RepositoryName(to) else { return nil }
         guard !apps(of: former, id: id).isEmpty || !apps(of: name, id: id).isEmpty else { return nil }
+        // Told late, it is no news: the repository has another name by now.
+        guard names.name(of: id).map({ $0 == former }) ?? true else { return nil }
         return RepositoryNaming(id: id, name: name, formerName: former)
     }
 

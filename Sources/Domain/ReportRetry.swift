@@ -9,8 +9,10 @@
 package enum ReportRetry {
     /// What came of sending it.
     package enum Trouble: Sendable, Equatable {
-        /// The forge cannot be reached, has too much to do or trouble of its own.
+        /// The forge cannot be reached or has too much to do; or it had trouble with several reports in a row.
         case forge
+        /// It had trouble of its own with this report, which may be the report's.
+        case answer
         /// The credential, a right, the repository or the commit is not there; that may change.
         case refusal
         /// The forge will never take it.
@@ -25,6 +27,9 @@ package enum ReportRetry {
         case giveUp
     }
 
+    /// With so many reports in a row whose answers were trouble, it is the forge.
+    package static let troubleOfForge = 3
+
     /// After that nobody looks at the commit any more.
     package static let age: Duration = .seconds(7 * 86_400)
     private static let ageOfRefused: Duration = .seconds(86_400)
@@ -37,7 +42,8 @@ package enum ReportRetry {
         let factor = 0.5 + chance
         switch trouble {
         case .malformed: return .giveUp
-        case .refusal where age >= ageOfRefused, .forge where age >= Self.age: return .giveUp
+        case .refusal where age >= ageOfRefused, .forge where age >= Self.age, .answer where age >= Self.age: return .giveUp
+        case .answer: return .later(min(.seconds(2) * (1 << min(attempts - 1, 10)), .seconds(300)) * factor)
         case .refusal: return .later(min(.seconds(30) * (1 << min(attempts - 1, 10)), .seconds(3600)) * factor)
         case .forge: return .pause(min(.seconds(2) * (1 << min(attempts - 1, 10)), .seconds(300)) * factor)
         }

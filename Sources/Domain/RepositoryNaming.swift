@@ -37,6 +37,9 @@ package struct RepositoryNames: Sendable, Equatable, Codable {
     /// Which repository bears a name, or bore it last; nil: none that is known.
     package func id(of name: RepositoryName) -> String? { ids[name] }
 
+    /// What a repository is called now; nil: it is not known.
+    package func name(of id: String) -> RepositoryName? { current[id] }
+
     /// The repository that is meant by a name in the configuration, as it is called now.
     package func currentName(of name: RepositoryName) -> RepositoryName {
         ids[name].flatMap { current[$0] } ?? name

@@ -30,7 +30,7 @@ package struct DeployKey: Sendable {
         let command = Command(
             "/usr/bin/ssh-keygen", arguments, environment: ["PATH": "/usr/bin:/bin", "LC_ALL": "C", "HOME": "/nonexistent"])
         let run = try await GitRun.run(command, log: nil)
-        let text = SafeText.shown(String(run.text.drop { $0.isWhitespace }.prefix { !$0.isNewline }), limit: 800)
+        let text = SafeText.shown(String(run.text.drop { $0.isWhitespace }.prefix { !$0.isNewline }), limit: 16 << 10)
         guard run.outcome == .succeeded else { throw ExecError(.file, "ssh-keygen failed: \(text)") }
         return text
     }

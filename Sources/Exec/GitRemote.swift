@@ -23,7 +23,7 @@ extension GitMirrors {
         of refs: [RefName], app: App, account: Account, environment: [String: String], patience: Duration = remotePatience
     ) async throws -> [RefName: CommitID] {
         let names = refs.isEmpty ? ["HEAD"] : refs.flatMap { [$0.full, $0.full + Self.peeled] }
-        let heads = try await ask(app, account, environment, patience: patience) { $0.remoteRefs(names) }
+        let (heads, _) = try await ask(app, account, environment, patience: patience) { $0.remoteRefs(names) }
         return heads.filter { refs.contains($0.key) }.mapValues(\.commit)
     }
 
@@ -33,15 +33,16 @@ extension GitMirrors {
     ///   - names: these, and no others are there that could be wanted; nil: the forge names all of the two kinds.
     ///   - branches: whether branches could be wanted.
     ///   - tags: the same of tags.
+    /// - Returns: the refs, and whether the forge led to another address of its own: the repository has another name.
     package func heads(
         named names: [RefName]?, branches: Bool, tags: Bool, app: App, account: Account, environment: [String: String],
         patience: Duration = listPatience, where wanted: (RefName) -> Bool
-    ) async throws -> [RefName: RemoteHead] {
-        let heads = try await ask(app, account, environment, patience: patience, limit: Self.listLimit) { git in
+    ) async throws -> (heads: [RefName: RemoteHead], hasMoved: Bool) {
+        let (heads, hasMoved) = try await ask(app, account, environment, patience: patience, limit: Self.listLimit) { git in
             names.map { git.remoteRefs($0.flatMap { [$0.full, $0.full + Self.peeled] }) }
                 ?? git.remoteRefs(branches: branches, tags: tags)
         }
-        return heads.filter { wanted($0.key) }
+        return (heads: heads.filter { wanted($0.key) }, hasMoved: hasMoved)
     }
 
     /// A list of all refs takes a forge longer than a look at some.
@@ -52,7 +53,7 @@ extension GitMirrors {
     private func ask(
         _ app: App, _ account: Account, _ environment: [String: String], patience: Duration, limit: Int = 65536,
         _ question: (GitCommand) -> Command
-    ) async throws -> [RefName: RemoteHead] {
+    ) async throws -> (heads: [RefName: RemoteHead], hasMoved: Bool) {
         let account = app.credentials.map(account.showing) ?? account
         let git = try command(for: app, account, environment)
         let host = Self.host(of: app.cloneURL)
@@ -64,18 +65,20 @@ extension GitMirrors {
             return (run, GitAnswer(output: run.masked(account.credentialSecrets), account: account.name, host: host))
         }
         var (run, answer) = try await ask(git)
+        var hasMoved = false
         if run.outcome != .succeeded, answer.trouble == .moved, let moved = try await redirect(of: git) {
             (run, answer) = try await ask(moved)
+            hasMoved = true
         }
         guard run.outcome == .succeeded else { throw ExecError(.git, answer.phrase) }
         guard run.isWhole else { throw ExecError(.git, "\(host) has more refs of these names than can be read") }
-        return Self.heads(in: run.text)
+        return (heads: Self.heads(in: run.text), hasMoved: hasMoved)
     }
 
     /// Where a forge leads whoever asks for a repository that was renamed; nil: nowhere, or to another server, which is not followed. (git
     /// itself would follow it there, and take the account's header along.)
     func redirect(of git: GitCommand) async throws -> GitCommand? {
-        let run = try await GitRun.run(git.tracingRedirect, log: nil)
+        guard let run = try await GitRun.run(git.tracingRedirect, within: Self.remotePatience) else { return nil }
         return Self.target(ofRedirect: run.text, from: git.cloneURL).map(git.at)
     }
 

@@ -66,13 +66,14 @@ struct BitbucketCloudAPI: ForgeAPI {
     func add(_ hook: WantedHook, secret: Secret, at place: HookPlace) -> ForgeRequest<ForgeHook> {
         let body = HookBody(description: hook.name, url: hook.url, events: hook.events.sorted(), secret: Self.text(of: secret))
         return ForgeRequest(
-            .post, hooksAddress(at: place), body: .encoding(body), isRepeatable: false, decode: Hook.value(in:))
+            .post, hooksAddress(at: place), body: .encoding(body), isRepeatable: false, secrets: [secret], decode: Hook.value(in:))
     }
 
     func change(_ old: ForgeHook, to hook: WantedHook, secret: Secret?, at place: HookPlace) -> ForgeRequest<ForgeHook> {
         let body = HookBody(
             description: old.name, url: old.url, events: hook.events.union(old.events).sorted(), secret: secret.map(Self.text(of:)))
-        return ForgeRequest(.put, address(of: old, at: place), body: .encoding(body), decode: Hook.value(in:))
+        return ForgeRequest(
+            .put, address(of: old, at: place), body: .encoding(body), secrets: [secret].compactMap(\.self), decode: Hook.value(in:))
     }
 
     func remove(_ hook: ForgeHook, at place: HookPlace) -> ForgeRequest<Void> {
@@ -110,7 +111,7 @@ struct BitbucketCloudAPI: ForgeAPI {
             type: "build", key: status.key, state: state, name: status.name, description: status.description,
             url: status.link ?? commitPage(status), refname: status.ref?.shortName)
         let address = address(of: .repository(status.repository)) + "/commit/\(status.commit.hex)/statuses/build"
-        return [ForgeRequest(.post, address, body: .encoding(body)) { _ in }]
+        return [ForgeRequest(.post, address, body: .encoding(body)) { (answer) throws(ForgeError) in try answer.expectTaken() }]
     }
 
     private func commitPage(_ status: BuildStatus) -> String {
@@ -131,7 +132,7 @@ struct BitbucketCloudAPI: ForgeAPI {
             .post, Self.site + "/site/oauth2/access_token", body: .form(fields),
             authorization: .basic(user: key, password: secret),
             // A code and a refresh token are dead once they were shown.
-            isRepeatable: grant == .consumer, decode: TokenReply.tokens(in:))
+            isRepeatable: grant == .consumer, secrets: grant.secrets + [secret], decode: TokenReply.tokens(in:))
     }
 
     private static func text(of secret: Secret) -> String { secret.withBytes { String(decoding: $0, as: UTF8.self) } }

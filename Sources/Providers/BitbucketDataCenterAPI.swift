@@ -59,7 +59,8 @@ struct BitbucketDataCenterAPI: ForgeAPI {
         let body = HookBody(
             name: hook.name, url: hook.url, events: hook.events.sorted(), configuration: .init(secret: secret),
             sslVerificationRequired: true)
-        return ForgeRequest(.post, hooksAddress(at: place), body: .encoding(body), isRepeatable: false, decode: Hook.value(in:))
+        return ForgeRequest(
+            .post, hooksAddress(at: place), body: .encoding(body), isRepeatable: false, secrets: [secret], decode: Hook.value(in:))
     }
 
     /// What is not in the body is gone afterwards, so the secret always is.
@@ -67,7 +68,8 @@ struct BitbucketDataCenterAPI: ForgeAPI {
         let body = HookBody(
             name: old.name, url: old.url, events: hook.events.union(old.events).sorted(), configuration: secret.map { .init(secret: $0) },
             sslVerificationRequired: old.checksCertificate ?? true)
-        return ForgeRequest(.put, address(of: old, at: place), body: .encoding(body), decode: Hook.value(in:))
+        return ForgeRequest(
+            .put, address(of: old, at: place), body: .encoding(body), secrets: [secret].compactMap(\.self), decode: Hook.value(in:))
     }
 
     func remove(_ hook: ForgeHook, at place: HookPlace) -> ForgeRequest<Void> {
@@ -81,7 +83,7 @@ struct BitbucketDataCenterAPI: ForgeAPI {
         return ForgeRequest(.post, hooksAddress(at: place) + "/test", query: query, body: .encoding([String: String]())) {
             (answer) throws(ForgeError) in
             let trial = try answer.json(Trial.self)
-            return HookTrial(status: trial.response?.statusCode, trouble: trial.errorMessage ?? trial.response?.errorMessage)
+            return HookTrial(status: trial.response?.statusCode, trouble: trial.trouble)
         }
     }
 
@@ -112,7 +114,7 @@ struct BitbucketDataCenterAPI: ForgeAPI {
             environment: .init(key: status.key, displayName: status.name), key: status.key,
             state: Self.word(for: status.state, inProgress: "IN_PROGRESS"), url: link, lastUpdated: status.at.milliseconds)
         return [
-            ForgeRequest(.post, commit + "/builds", body: .encoding(build)) { _ in },
+            ForgeRequest(.post, commit + "/builds", body: .encoding(build)) { (answer) throws(ForgeError) in try answer.expectTaken() },
             // Known since 7.16.
             ForgeRequest(.post, commit + "/deployments", body: .encoding(deployment)) { _ in },
         ]
@@ -153,7 +155,7 @@ struct BitbucketDataCenterAPI: ForgeAPI {
         let consumer = [(name: "client_id", value: Secret(key)), (name: "client_secret", value: secret)]
         return ForgeRequest(
             .post, base + "rest/oauth2/latest/token", body: .form(grant.fields + consumer), authorization: .none,
-            isRepeatable: grant == .consumer, decode: TokenReply.tokens(in:))
+            isRepeatable: grant == .consumer, secrets: grant.secrets + [secret], decode: TokenReply.tokens(in:))
     }
 
     // MARK: Lists
@@ -248,13 +250,20 @@ private struct HookBody: Encodable {
     }
 }
 
+/// The description says nothing of its members; these were seen.
 private struct Trial: Decodable {
     var response: Response?
-    var errorMessage: String?
+    var trouble: String?
 
-    struct Response: Decodable {
-        var statusCode: Int?
-        var errorMessage: String?
+    struct Response: Decodable { var statusCode: Int? }
+
+    private enum CodingKeys: String, CodingKey { case response, error, errorMessage }
+
+    init(from decoder: any Decoder) throws {
+        let object = try decoder.container(keyedBy: CodingKeys.self)
+        response = try? object.decode(Response.self, forKey: .response)  // it was not reached
+        let error = try? object.decode(String.self, forKey: .error)  // it was
+        trouble = error ?? (try? object.decode(String.self, forKey: .errorMessage))
     }
 }
 

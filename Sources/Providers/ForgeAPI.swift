@@ -106,6 +106,14 @@ struct TokenReply: Decodable {
 }
 
 extension OAuthGrant {
+    var secrets: [Secret] {
+        switch self {
+        case .consumer: []
+        case .code(let code, let verifier, _): [Secret(code), verifier]
+        case .refresh(let token, _): [token]
+        }
+    }
+
     /// The fields of the request's body.
     var fields: [(name: String, value: Secret)] {
         switch self {

@@ -13,12 +13,14 @@ package struct ForgeRequest<Reply: Sendable>: Sendable {
     package var authorization: ForgeAuthorization
     /// Whether a request that was carried out does no harm when it is carried out again.
     package var isRepeatable: Bool
+    /// What stands in its body or is shown, and must not be seen in what the forge says of it.
+    package var secrets: [Secret]
     /// Makes the reply out of an answer of 2xx.
     let decode: @Sendable (ForgeAnswer) throws(ForgeError) -> Reply
 
     init(
         _ method: ForgeMethod, _ url: String, query: [(name: String, value: String)] = [], body: ForgeBody? = nil,
-        authorization: ForgeAuthorization = .account, isRepeatable: Bool = true,
+        authorization: ForgeAuthorization = .account, isRepeatable: Bool = true, secrets: [Secret] = [],
         decode: @escaping @Sendable (ForgeAnswer) throws(ForgeError) -> Reply
     ) {
         self.method = method
@@ -27,6 +29,7 @@ package struct ForgeRequest<Reply: Sendable>: Sendable {
         self.body = body
         self.authorization = authorization
         self.isRepeatable = isRepeatable
+        self.secrets = secrets
         self.decode = decode
     }
 
@@ -118,6 +121,15 @@ package struct ForgeAnswer: Sendable {
     package var retryAfter: Duration? {
         self["Retry-After"].flatMap { Int($0) }.map { .seconds(max(0, min($0, 86_400))) }
     }
+
+    /// A status that was taken is answered with nothing, or with JSON; a page for people comes from somebody else.
+    func expectTaken() throws(ForgeError) {
+        guard !body.isEmpty else { return }
+        let isJSON = (try? JSONDecoder().decode(Anything.self, from: body)) != nil  // no JSON: nil
+        guard isJSON else { throw ForgeError(.malformed, "it answered with something that cannot be read") }
+    }
+
+    private struct Anything: Decodable { init(from decoder: any Decoder) throws {} }
 
     func json<Value: Decodable>(_ type: Value.Type) throws(ForgeError) -> Value {
         do {

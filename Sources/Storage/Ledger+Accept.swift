@@ -52,7 +52,7 @@ struct Acceptance {
         }
         let id = database.lastInsertedRowID
         // Before any ref of it is looked for.
-        if let naming = delivery.naming { try database.note(naming, account: delivery.account) }
+        if let naming = delivery.naming, first == nil { try database.note(naming, account: delivery.account) }
         var verdicts: [Verdict] = []
         var firsts: [Int64?] = []
         for matched in delivery.changes {

@@ -19,22 +19,38 @@ extension Ledger {
     package func catchUp(
         account: String, repository: RepositoryName, _ heads: [FoundHead], apps: [WatchedApp], before change: Int64, at now: Timestamp
     ) async throws -> [(job: Job, superseded: [Int64])] {
-        try await write { database in
-            var queued: [(job: Job, superseded: [Int64])] = []
-            for head in heads {
-                let comparison = try HeadComparison(
-                    database, account: account, repository: repository, head: head, before: change, at: now)
-                queued += try comparison?.run() ?? []
+        // Nearly always nothing has moved, however many refs there are: the writer is not held up for that.
+        let news = try await read { database in
+            try heads.filter { head in
+                try HeadComparison(database, account: account, repository: repository, head: head, before: change, at: now)?.isNews == true
             }
+        }
+        var queued: [(job: Job, superseded: [Int64])] = []
+        for batch in stride(from: 0, to: news.count, by: Self.comparedAtOnce).map({ news[$0...].prefix(Self.comparedAtOnce) }) {
+            queued += try await write { database in
+                try batch.flatMap { head in
+                    try HeadComparison(database, account: account, repository: repository, head: head, before: change, at: now)?.run() ?? []
+                }
+            }
+        }
+        // Behind the heads: an app is no longer new when all of them are accounted.
+        try await watch(apps, at: now)
+        return queued
+    }
+
+    /// Heads that one transaction accounts, at most: deliveries and jobs have their turn in between.
+    private static let comparedAtOnce = 100
+
+    private func watch(_ apps: [WatchedApp], at now: Timestamp) async throws {
+        try await write(verb: "catchUp") { database in
             for app in apps {
                 try database.run(
                     """
                     INSERT INTO watched (app, rules, since) VALUES (:app, :rules, :now)
-                    ON CONFLICT (app) DO UPDATE SET rules = excluded.rules, since = iif(rules IS NULL, since, excluded.since)
+                    ON CONFLICT (app) DO UPDATE SET rules = excluded.rules, since = excluded.since
                     WHERE rules IS NOT excluded.rules
                     """, ["app": app.name, "rules": Data(app.rules), "now": now.milliseconds])
             }
-            return queued
         }
     }
 
@@ -51,10 +67,12 @@ extension Ledger {
 /// One head's part of the comparing transaction.
 private struct HeadComparison {
     let database: Database
+    let account: String
     let repository: RepositoryName
     let head: FoundHead
     let now: Timestamp
-    let refNumber: Int64
+    /// nil: the ref was never heard of.
+    let refNumber: Int64?
     /// The last change of the ref that was accounted.
     let last: PastChange?
     let lastAt: Timestamp?
@@ -64,6 +82,7 @@ private struct HeadComparison {
         _ database: Database, account: String, repository: RepositoryName, head: FoundHead, before: Int64, at now: Timestamp
     ) throws {
         self.database = database
+        self.account = account
         self.repository = repository
         self.head = head
         self.now = now
@@ -75,32 +94,39 @@ private struct HeadComparison {
         if let change = row?["last_change"] as Int64?, change > before { return nil }
         last = try database.history(from: row?["last_change"]).first { _ in true }?.get()
         lastAt = row?.time("accounted_at")
-        if let row {
-            refNumber = row["id"]
-        } else {
-            try database.run(
-                "INSERT INTO refs (account, repository, name) VALUES (?, ?, ?)", [account, repository.folded, head.ref.full])
-            refNumber = database.lastInsertedRowID
-        }
+        refNumber = row?["id"]
     }
 
+    /// Whether there is anything to write.
+    var isNews: Bool {
+        get throws { try !isAccounted || head.apps.contains { try rules(for: $0).queuesJob } }
+    }
+
+    private var isAccounted: Bool { last?.new == head.commit || last?.new == head.object }
+
     func run() throws -> [(job: Job, superseded: [Int64])] {
-        let isAccounted = last?.new == head.commit || last?.new == head.object
-        let apps = try head.apps.filter { try rules(for: $0, isAccounted: isAccounted).queuesJob }
+        let apps = try head.apps.filter { try rules(for: $0).queuesJob }
         var change = last?.number
         if !isAccounted {
             change = try database.account(
-                ref: refNumber, after: last?.number, old: last?.new, new: head.commit, delivery: nil, at: now)
+                ref: try number(), after: last?.number, old: last?.new, new: head.told, delivery: nil, at: now)
         }
         guard let change else { return [] }
         return try apps.map { try queue($0, change: change) }
     }
 
-    private func rules(for app: WatchedApp, isAccounted: Bool) throws -> CatchUpRules {
+    private func number() throws -> Int64 {
+        if let refNumber { return refNumber }
+        try database.run("INSERT INTO refs (account, repository, name) VALUES (?, ?, ?)", [account, repository.folded, head.ref.full])
+        return database.lastInsertedRowID
+    }
+
+    private func rules(for app: WatchedApp) throws -> CatchUpRules {
         let watched = try database.row("SELECT rules, since FROM watched WHERE app = ?", [app.name])
         let rules = (watched?["rules"] as Data?).map { [UInt8]($0) }
-        // An app that was given other refs begins with those that nobody knew of.
-        let isNew = watched == nil || (rules != nil && rules != app.rules && last == nil)
+        // An app that was given other refs begins with those that nobody knew of. One that was never compared knows the refs that it
+        // had jobs of.
+        let isNew = try rules == nil ? last == nil || !hasJobs(of: app.name) : rules != app.rules && last == nil
         let known = RefHead(database: database, app: app.name, ref: head.ref, commit: head.commit, object: head.object)
         var wasMissed = false
         if isAccounted, rules == app.rules, let since = watched?.time("since"), let lastAt, lastAt > since {
@@ -109,6 +135,10 @@ private struct HeadComparison {
         return CatchUpRules(
             isNew: isNew, deploysOnAdd: app.deploysOnAdd, isAccounted: isAccounted, wasMissedByApp: wasMissed,
             hasJob: try known.job(except: 0) != nil, lastVerdictWasForHead: try known.lastVerdictWasForIt())
+    }
+
+    private func hasJobs(of app: String) throws -> Bool {
+        try database.row("SELECT 1 FROM jobs WHERE app = ? AND ref = ? LIMIT 1", [app, head.ref.full]) != nil
     }
 
     /// Whether the newest job of the app and ref, which is never forgotten, is as new as that.

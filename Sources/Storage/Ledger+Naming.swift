@@ -13,6 +13,13 @@ extension Ledger {
     }
 }
 
+extension Ledger {
+    /// Notes what a repository is called from now on, when no delivery told of it.
+    package func learn(_ naming: RepositoryNaming, account: String) async throws {
+        try await write { try $0.note(naming, account: account) }
+    }
+}
+
 extension Database {
     /// Notes what a repository is called from now on. What was accounted of its refs goes with it.
     func note(_ naming: RepositoryNaming, account: String) throws {

@@ -21,36 +21,39 @@ extension Ledger {
         }
     }
 
-    /// The oldest reports to an account that may be sent now, none before an earlier one of its repository, commit and key.
+    /// The reports to an account that may be sent now, none before an earlier one of its commit and key; those first that were tried least,
+    /// so that one which the forge cannot digest stands in nobody's way, and the oldest of them.
     package func dueReports(to account: String, at now: Timestamp, limit: Int) async throws -> [JobReport] {
         try await read { database in
             let rows = try database.rows(
                 """
                 SELECT * FROM outbox
-                WHERE account = ? AND delivered_at IS NULL AND (due_at IS NULL OR due_at <= ?) AND \(Self.isFirst)
-                ORDER BY id LIMIT ?
-                """, [account, now.milliseconds, limit])
+                WHERE account = ? AND delivered_at IS NULL AND (due_at IS NULL OR due_at NOT BETWEEN ? AND ?) AND \(Self.isFirst)
+                ORDER BY attempts, id LIMIT ?
+                """, [account, now.milliseconds + 1, now.advanced(by: Self.longestDelay).milliseconds, limit])
             return try rows.map(JobReport.init(row:))
         }
     }
 
-    /// Of its repository, commit and key.
+    /// Nobody is asked to wait longer: what is due later than that was put off by a clock that was set back since.
+    private static let longestDelay: Duration = .seconds(7200)
+
+    /// Of its commit and key. (An app has one repository, however it is written.)
     private static let isFirst = """
         NOT EXISTS (
-            SELECT 1 FROM outbox AS earlier
-            WHERE earlier.account = outbox.account AND earlier.id < outbox.id AND earlier.delivered_at IS NULL
-              AND earlier.status_key = outbox.status_key AND earlier.commit_id = outbox.commit_id
-              AND earlier.repository = outbox.repository)
+            SELECT 1 FROM outbox AS earlier INDEXED BY outbox_order
+            WHERE earlier.account = outbox.account AND earlier.commit_id = outbox.commit_id
+              AND earlier.status_key = outbox.status_key AND earlier.id < outbox.id AND earlier.delivered_at IS NULL)
         """
 
     /// The accounts that have reports waiting, each with the moment at which the first of them may be sent; nil: at once.
-    package func accountsWithReports() async throws -> [String: Timestamp?] {
+    package func accountsWithReports(at now: Timestamp) async throws -> [String: Timestamp?] {
         try await read { database in
             let rows = try database.rows(
                 """
-                SELECT account, min(coalesce(due_at, 0)) AS due_at FROM outbox INDEXED BY outbox_waiting
+                SELECT account, min(iif(due_at BETWEEN ? AND ?, due_at, 0)) AS due_at FROM outbox INDEXED BY outbox_waiting
                 WHERE delivered_at IS NULL AND \(Self.isFirst) GROUP BY account
-                """)
+                """, [now.milliseconds + 1, now.advanced(by: Self.longestDelay).milliseconds])
             return rows.reduce(into: [:]) { accounts, row in
                 let due: Int64 = row["due_at"]
                 accounts.updateValue(due > 0 ? Timestamp(milliseconds: due) : nil, forKey: row["account"])

@@ -453,7 +453,7 @@ enum Schema {
             repository TEXT NOT NULL,
             commit_id BLOB NOT NULL CHECK (length(commit_id) IN (20, 32)),
             ref TEXT,
-            state TEXT NOT NULL CHECK (state IN ('running', 'succeeded', 'failed', 'cancelled', 'superseded', 'skipped')),
+            state TEXT NOT NULL,
             is_verdict INTEGER NOT NULL CHECK (is_verdict IN (0, 1)),
             reason TEXT,
             noted_at INTEGER NOT NULL,
@@ -461,10 +461,15 @@ enum Schema {
             -- Not before. NULL: at once.
             due_at INTEGER,
             -- NULL: the forge does not have it yet.
-            delivered_at INTEGER
+            delivered_at INTEGER,
+            CONSTRAINT told_state CHECK (
+                state = 'running' OR state = 'superseded' OR state = 'succeeded' OR state = 'failed' OR state = 'cancelled'
+                    OR state = 'skipped')
         ) STRICT;
         CREATE INDEX outbox_by_job ON outbox (job);
         CREATE INDEX outbox_waiting ON outbox (account, id) WHERE delivered_at IS NULL;
+        -- What of one commit and key comes first.
+        CREATE INDEX outbox_order ON outbox (account, commit_id, status_key, id) WHERE delivered_at IS NULL;
 
         -- Whatever verb changes a job's state, its report is of the same transaction.
         CREATE TRIGGER jobs_are_reported AFTER UPDATE OF state ON jobs

@@ -3,7 +3,9 @@ import Testing
 
 /// What `bittern account test` says of what was found.
 @Suite struct AccountDiagnosisTests {
-    private func facts(_ kind: Account.Kind = .bitbucketCloud, _ rest: RESTCredential? = .accessToken(Secret("t"))) -> Diagnosis.AccountFacts {
+    private func facts(_ kind: Account.Kind = .bitbucketCloud, _ rest: RESTCredential? = .accessToken(Secret("t")))
+        -> Diagnosis.AccountFacts
+    {
         let url = kind == .bitbucketDataCenter ? "https://git.example.com/bitbucket" : nil
         return Diagnosis.AccountFacts(Account(name: "acme", kind: kind, url: url, hookSecrets: [], rest: rest))
     }
@@ -15,7 +17,8 @@ import Testing
     @Test(
         "Data Center must be 7.14 or later",
         arguments: [
-            ("7.14.0", "ok"), ("7.13.9", "problem"), ("6.99", "problem"), ("9.4.1", "ok"), ("10.0.0-rc1", "ok"), ("8", "warning"), ("", "warning"),
+            ("7.14.0", "ok"), ("7.13.9", "problem"), ("6.99", "problem"), ("9.4.1", "ok"), ("10.0.0-rc1", "ok"), ("8", "warning"),
+            ("", "warning"),
         ])
     func version(version: String, level: String) {
         var facts = facts(.bitbucketDataCenter)

@@ -80,6 +80,8 @@ import Testing
         #expect(decide(.refusal, 1, .zero) == .later(.seconds(30)))
         #expect(decide(.refusal, 60, .seconds(3600)) == .later(.seconds(3600)))
         #expect(decide(.refusal, 2, .seconds(86_400)) == .giveUp)
+        #expect(decide(.answer, 1, .zero) == .later(.seconds(2)) && decide(.answer, 60, .zero) == .later(.seconds(300)))
+        #expect(decide(.answer, 1, .seconds(7 * 86_400)) == .giveUp)
         #expect(decide(.malformed, 1, .zero) == .giveUp)
         // Not all at the same moment.
         #expect(ReportRetry.decide(.forge, attempts: 1, age: .zero, chance: 0) == .pause(.seconds(1)))
@@ -95,9 +97,13 @@ import Testing
         var pace = CatchUpPace()
         #expect(looks(pace, 10) == 10 && !pace.hasFailed)
         #expect(looks(pace, 10, isUnderPressure: true) == 2)
-        let isNews = (0..<8).map { _ in pace.failed() }
-        #expect(isNews == [true] + Array(repeating: false, count: 7))
+        let failures = (0..<8).map { _ in pace.failed() }
+        #expect(failures.map(\.isNews) == [true] + Array(repeating: false, count: 7))
+        // At the start of a host its network may still be missing.
+        #expect(failures.map(\.again) == [.seconds(10), .seconds(20), .seconds(40), .seconds(80), nil, nil, nil, nil])
         #expect(looks(pace, 26) == 2 && pace.hasFailed)
+        for _ in 0..<100 { _ = pace.failed() }
+        #expect(looks(pace, 26) == 2)
     }
 
     // Proxies.

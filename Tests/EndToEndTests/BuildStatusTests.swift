@@ -4,7 +4,7 @@ import Testing
 
 /// What forges are told of jobs; the same for both kinds.
 @Suite struct BuildStatusTests {
-    private static let wait = "build: [\"touch @DIR@/begun; while [ ! -e @DIR@/go ]; do sleep 0.05; done\"]\n"
+    private static let wait = "build: [\"echo $BITTERN_JOB >> @DIR@/begun; while [ ! -e @DIR@/go ]; do sleep 0.05; done\"]\n"
 
     @Test("the forge is told of a job as it runs and as it ends, under one key", arguments: FakeBitbucket.Kind.allCases)
     func success(kind: FakeBitbucket.Kind) async throws {
@@ -56,8 +56,7 @@ import Testing
             _ = try await place.daemon.run("cancel", "\(try running.job)")
             #expect(try await place.eventualStates(of: running.commit, end: kind.stopped) == ["INPROGRESS", kind.stopped])
 
-            try FileManager.default.removeItem(atPath: place.daemon.setup.path("begun"))
-            try await eventually("the next build") { place.site.exists("begun") }
+            try await eventually("the next build") { place.site.lines("begun").count == 2 }
             try Data().write(to: URL(filePath: place.daemon.setup.path("go")))
             _ = try await place.eventualStates(of: newest.commit, end: "SUCCESSFUL")
 
@@ -109,7 +108,7 @@ import Testing
             for commit in [first.commit, second.commit] {
                 #expect(try await place.eventualStates(of: commit, end: "SUCCESSFUL") == ["INPROGRESS", "SUCCESSFUL"])
             }
-            #expect(place.daemon.standardError.contains("build statuses of account acme wait"))
+            #expect(place.daemon.standardError.contains("the forge was not told of job 1 of shop, trying again"))
             try await eventually("an empty outbox") { try await place.daemon.run("metrics").output.contains("bittern_outbox 0") }
             try await place.expectNoComplaints()
         }
@@ -141,6 +140,21 @@ import Testing
         }
     }
 
+    @Test("a status with which the forge has trouble holds no other one up", arguments: FakeBitbucket.Kind.allCases)
+    func troubled(kind: FakeBitbucket.Kind) async throws {
+        try await withForge(kind) { place in
+            let first = try await place.origin.commit(files: ["a": "1"])
+            try await place.forge.fault(["status": 500, "headers": [:], "body": "oops"], path: "commits?/\(first)/.*build")
+            let answer = try await place.daemon.send(try place.delivery("main", old: nil, new: first), to: "/hooks/acme")
+            _ = try await place.site.runToEnd(try #require(answer.results.first?.job))
+            let second = try await place.push(["a": "2"])
+            _ = try await place.eventualStates(of: second.commit, end: "SUCCESSFUL")
+            #expect(try await place.forge.states(of: first) == [])
+            try await place.forge.endFaults()
+            _ = try await place.eventualStates(of: first, end: "SUCCESSFUL")
+        }
+    }
+
     @Test("a status that the forge refuses holds no other one up", arguments: FakeBitbucket.Kind.allCases)
     func refused(kind: FakeBitbucket.Kind) async throws {
         try await withForge(kind) { place in
@@ -168,6 +182,10 @@ import Testing
             try await place.forge.fault(["huge": 20_000_000], path: path, times: 1)
             let second = try await place.push(["a": "2"])
             _ = try await place.eventualStates(of: second.commit, end: "SUCCESSFUL")
+            // A page for people, as of a proxy under repair.
+            try await place.forge.fault(["status": 200, "headers": ["Content-Type": "text/html"], "body": "<html>"], path: path, times: 1)
+            let page = try await place.push(["a": "page"])
+            #expect(try await place.eventualStates(of: page.commit, end: "SUCCESSFUL") == ["INPROGRESS", "SUCCESSFUL"])
             try await place.forge.fault(["drop": true], path: path, times: 1)
             let third = try await place.push(["a": "3"])
             _ = try await place.eventualStates(of: third.commit, end: "SUCCESSFUL")

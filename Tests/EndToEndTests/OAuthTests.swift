@@ -88,6 +88,58 @@ import Testing
         }
     }
 
+    @Test("a login that somebody waits for does not keep the daemon from stopping")
+    func stop() async throws {
+        try await withForge(.cloud, auth: Self.auth) { place in
+            let login = try await Login(place)
+            try await place.daemon.terminate()
+            #expect(try await login.process.waitForExit() == 1)
+            #expect(login.errors.contains("the daemon stops"), "\(login.errors)")
+        }
+    }
+
+    @Test("a forge that hangs does not keep the daemon from stopping", arguments: ["/branches", "oauth2/access_token"])
+    func stopWhileAsking(path: String) async throws {
+        try await withForge(.cloud, auth: Self.auth) { place in
+            try await place.forge.fault(["hang": true], path: path)
+            if path == "/branches" {
+                // Something must have been asked that hangs.
+                _ = try await place.daemon.run("account", "repositories", "acme")
+                try await place.forge.forgetRequests()
+            } else {
+                try await place.daemon.terminate()
+                try await place.forge.forgetRequests()
+                try await place.daemon.start()
+            }
+            let asking = Task { try await place.daemon.run("account", "branches", "acme", "acme/shop") }
+            try await eventually("the request that hangs") { try await place.forge.requests().contains { $0.path.contains(path) } }
+            try await place.daemon.terminate(within: .seconds(10))
+            #expect(try await asking.value.status != 0)
+        }
+    }
+
+    @Test("what an OAuth consumer may do, deploy and simulate may")
+    func deploy() async throws {
+        try await withForge(.cloud, auth: Self.auth) { place in
+            try await place.pushSilently(["a": "1"])
+            let deploy = try await place.daemon.run("deploy", "shop", "--wait")
+            #expect(deploy.status == 0, "\(deploy)")
+            #expect(try await place.daemon.run("simulate", "push", "shop").status == 0)
+        }
+    }
+
+    @Test("a token that is taken back before its time is replaced", arguments: FakeBitbucket.Kind.allCases)
+    func takenBack(kind: FakeBitbucket.Kind) async throws {
+        try await withForge(kind, auth: Self.auth) { place in
+            _ = try await Login(place).allow()
+            try await place.pushSilently(["a": "1"])
+            #expect(try await place.daemon.run("account", "test", "acme").status == 0)
+            try await place.forge.fault(["status": 401, "headers": [:], "body": "{}"], path: "/branches", times: 1)
+            let branches = try await place.daemon.run("account", "branches", "acme", kind.repository)
+            #expect(branches.status == 0, "\(branches)")
+        }
+    }
+
     @Test("a refresh token that the forge no longer takes asks for a new login", arguments: FakeBitbucket.Kind.allCases)
     func dead(kind: FakeBitbucket.Kind) async throws {
         try await withForge(kind, auth: Self.auth) { place in

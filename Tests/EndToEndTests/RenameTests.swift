@@ -36,6 +36,37 @@ import Testing
         }
     }
 
+    @Test("where nobody listens, a new name is learnt by looking", arguments: FakeBitbucket.Kind.allCases)
+    func silent(kind: FakeBitbucket.Kind) async throws {
+        try await withForge(kind, app: Self.app, config: "hooks: off\n") { place in
+            try await place.pushSilently(["a": "1"])
+            #expect(try await place.daemon.run("deploy", "shop", "--wait").status == 0)
+            let new = kind == .cloud ? "acme/store" : "SHOP/store"
+            try await place.forge.rename(kind, from: kind.repository, to: new)
+            let commit = try await place.pushSilently(["a": "2"])
+            #expect(try await place.daemon.run("reload").status == 0)
+            _ = try await place.eventualStates(of: commit, end: "SUCCESSFUL")
+            #expect(try await place.daemon.run("doctor").output.contains("is called \(new) now"))
+            try await place.expectNoComplaints()
+        }
+    }
+
+    @Test("a rename that is told of once more is no news")
+    func toldAgain() async throws {
+        try await withForge(.cloud, app: Self.app) { place in
+            let first = try await place.push(["a": "1"])
+            _ = try await place.site.runToEnd(try first.job)
+            func rename(_ old: String, _ new: String) throws -> Delivery {
+                try CloudPush(repository: new, uuid: ForgeSite.uuid).renameDelivery(from: old, secret: hookSecret)
+            }
+            let there = try rename("acme/shop", "acme/store")
+            for delivery in [there, try rename("acme/store", "acme/shop"), there] {
+                #expect(try await place.daemon.send(delivery, to: "/hooks/acme").status == 200)
+            }
+            #expect(!(try await place.daemon.run("doctor").output.contains("is called")))
+        }
+    }
+
     private func checkNewName(_ place: ForgeSite, _ new: String, after old: String) async throws {
         let commit = try await place.pushSilently(["a": "2"])
         let answer = try await place.daemon.send(try place.delivery("main", old: old, new: commit, repository: new), to: "/hooks/acme")

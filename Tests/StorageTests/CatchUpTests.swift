@@ -138,13 +138,59 @@ import Testing
         }
     }
 
-    @Test("an app with jobs in a ledger from before there was catch-up is no new one")
-    func upgraded() async throws {
+    @Test("an app that was never compared knows the refs that it had jobs of, and no others", arguments: [true, false])
+    func neverCompared(isUpgraded: Bool) async throws {
         try await withLedger { house in
-            try house.execute("INSERT INTO watched (app, rules, since) VALUES ('shop', NULL, 1)")
+            if isUpgraded { try house.execute("INSERT INTO watched (app, rules, since) VALUES ('shop', NULL, 1)") }
             try await house.deploy(house.push("main", nil, 1))
-            #expect(try await look(house, 2).count == 1)
-            #expect(try house.value("SELECT since FROM watched") == 1)
+            try await house.accept(delivery(nil, ignored("next", nil, 5, because: "x")))
+            let app = [watched()]
+            let heads = try [("main", UInt8(2)), ("next", 6), ("old", 7)].map { name, number in
+                FoundHead(
+                    ref: try #require(RefName(.branch, name)), commit: try commit(number), object: try commit(number), apps: app)
+            }
+            let queued = try await house.ledger.catchUp(
+                account: "acme", repository: try #require(Self.repository), heads, apps: app, before: .max, at: at(3000))
+            #expect(queued.map(\.job.ref?.shortName) == ["main"])
+            #expect(try house.value("SELECT count(*) FROM changes WHERE delivery IS NULL") == 3)
+        }
+    }
+
+    @Test("a look that nothing has moved since writes nothing, however many refs there are")
+    func quietLook() async throws {
+        try await withLedger { house in
+            let app = [watched()]
+            let heads = try (0..<250).map { number in
+                FoundHead(
+                    ref: try #require(RefName(.branch, "b\(number)")), commit: try commit(1), object: try commit(1), apps: app)
+            }
+            func look() async throws -> Int {
+                try await house.ledger.catchUp(
+                    account: "acme", repository: try #require(Self.repository), heads, apps: app, before: .max, at: at(3000)
+                ).count
+            }
+            #expect(try await look() == 0)
+            let changes: Int? = try house.value("SELECT count(*) FROM changes")
+            #expect(changes == 250)
+            #expect(try await look() == 0)
+            #expect(try house.value("SELECT count(*) FROM changes") == changes)
+        }
+    }
+
+    @Test("the late delivery of an annotated tag is a duplicate, whichever of its two names it has", arguments: [true, false])
+    func lateTag(tellsObjects: Bool) async throws {
+        try await withLedger { house in
+            try await look(house, nil)
+            let tag = try #require(RefName(.branch, "v1"))
+            let head = FoundHead(
+                ref: tag, commit: try commit(1), object: try commit(9), apps: [watched()], tellsObjects: tellsObjects)
+            let queued = try await house.ledger.catchUp(
+                account: "acme", repository: try #require(Self.repository), [head], apps: [watched()], before: .max, at: at(3000))
+            let job = try #require(queued.first?.job)
+            let first = try commit(1)
+            #expect(job.commit == first)
+            let late = try await house.accept(delivery("late", moved("v1", nil, tellsObjects ? 9 : 1)))
+            #expect(late.verdicts.first?.reason == Verdict.duplicateReason(job: job.id))
         }
     }
 

@@ -74,7 +74,7 @@ import Testing
             "4": "7533bd10bdf50f96d82c036152dd5bac5def39166724af47e084aaf834efdabe",
             "5": "b3f5357a086617c27e5f026f0257499c5ce8776456cf34fe2d4b9145d4cfce6c",
             "6": "f246395811f13f31f84b80f0bacfa3ff1b579aaa98ee6f430e9befcef2da0c69",
-            "7": "b8c5e4890b824a3c0bcf0bf11f7888f0a435882d357d999fc4f8a8e086163719",
+            "7": "4fe0cce81b89bbe60c447b31714a906deec02082f846bd64518eb5c57468aa16",
         ])
     func released(version: String, hash: String) throws {
         let database = try DatabaseQueue()

@@ -43,6 +43,12 @@ extension Configuration {
         var new = self
         new.hooks.listen = old.hooks.listen
         new.hooks.isOff = old.hooks.isOff
+        // Who still listens needs the secrets that were left out for one who does not.
+        if hooks.isOff, !old.hooks.isOff {
+            for (name, account) in accounts where account.hookSecrets.isEmpty {
+                new.accounts[name]?.hookSecrets = old.accounts[name]?.hookSecrets ?? []
+            }
+        }
         if (old.hooks.tls == nil) != (hooks.tls == nil) { new.hooks.tls = old.hooks.tls }
         new.controlSocket = old.controlSocket
         new.stateDirectory = old.stateDirectory

@@ -177,7 +177,7 @@ CREATE TABLE outbox (
     repository TEXT NOT NULL,
     commit_id BLOB NOT NULL CHECK (length(commit_id) IN (20, 32)),
     ref TEXT,
-    state TEXT NOT NULL CHECK (state IN ('running', 'succeeded', 'failed', 'cancelled', 'superseded', 'skipped')),
+    state TEXT NOT NULL,
     is_verdict INTEGER NOT NULL CHECK (is_verdict IN (0, 1)),
     reason TEXT,
     noted_at INTEGER NOT NULL,
@@ -185,10 +185,14 @@ CREATE TABLE outbox (
     -- Not before. NULL: at once.
     due_at INTEGER,
     -- NULL: the forge does not have it yet.
-    delivered_at INTEGER
+    delivered_at INTEGER,
+    CONSTRAINT told_state CHECK (
+        state = 'running' OR state = 'superseded' OR state = 'succeeded' OR state = 'failed' OR state = 'cancelled'
+            OR state = 'skipped')
 ) STRICT;
 CREATE INDEX outbox_by_job ON outbox (job);
 CREATE INDEX outbox_waiting ON outbox (account, id) WHERE delivered_at IS NULL;
+CREATE INDEX outbox_order ON outbox (account, commit_id, status_key, id) WHERE delivered_at IS NULL;
 CREATE TRIGGER jobs_are_reported AFTER UPDATE OF state ON jobs
 WHEN new.state <> old.state AND new.state <> 'queued'
 BEGIN
@@ -246,4 +250,8 @@ INSERT INTO jobs VALUES (3, 'shop', 'acme/shop', 'refs/heads/main', X'0000000000
 INSERT INTO jobs VALUES (4, 'shop', 'acme/shop', NULL, X'0000000000000000000000000000000000000000', 'manual', NULL, NULL, NULL, 'shop', 'succeeded', 'live', 1, 1, 1, 2, 3, NULL, NULL, 0, 4, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO notices VALUES (1, 4, 0, 'succeeded', 0);
 INSERT INTO notices VALUES (2, 4, 1, 'recovered', 0);
+INSERT INTO reporting VALUES ('shop', 'acme', 'k', 'shop on web1');
+INSERT INTO outbox VALUES (1, 4, 'shop', 'acme', 'k', 'shop on web1', 'acme/shop', X'0000000000000000000000000000000000000000', NULL, 'succeeded', 1, 'live', 3, 0, NULL, NULL);
+INSERT INTO watched VALUES ('shop', X'0000000000000000000000000000000000000000000000000000000000000000', 1);
+INSERT INTO repository_names VALUES (1, 'acme', '{1}', 'acme/shop');
 COMMIT;
