@@ -34,6 +34,17 @@ package struct Matcher: Sendable {
     private let appsByID: [String: [App]]
     private let names: RepositoryNames
 
+    /// A repository of which a push may tell.
+    private struct Known {
+        let name: RepositoryName
+        let apps: [App]
+        /// nil: the name is not known to be anybody's current one.
+        let id: String?
+    }
+
+    /// By the name as the forge writes it: nearly every push is found here, with one look.
+    private let known: [String: Known]
+
     /// - Parameters:
     ///   - apps: those of one account that listen where the delivery came in.
     ///   - names: what that account's repositories were ever called.
@@ -43,11 +54,25 @@ package struct Matcher: Sendable {
             if let id = names.id(of: app.repository) { byID[id, default: []].append(app) }
         }
         self.names = names
+        let (byRepository, byID) = (appsByRepository, appsByID)
+        known = Set(apps.map(\.repository)).union(names.all).reduce(into: [:]) { known, name in
+            let id = names.id(of: name).flatMap { names.name(of: $0) == name ? $0 : nil }
+            let both = Self.both(byRepository[name] ?? [], names.id(of: name).flatMap { byID[$0] } ?? [])
+            known[name.description] = Known(name: name, apps: both, id: id)
+        }
+    }
+
+    /// What is known of the push's repository already, and that is all there is to know of it.
+    private func known(_ push: Push) -> Known? {
+        guard let known = known[push.repository], push.repositoryID == nil || push.repositoryID == known.id else { return nil }
+        return known
     }
 
     /// What the push says of the name of an app's repository, where it is news.
     package func news(of push: Push) -> RepositoryNaming? {
-        guard let name = RepositoryName(push.repository), !apps(of: name, id: push.repositoryID).isEmpty else { return nil }
+        guard known(push) == nil, let name = RepositoryName(push.repository), !apps(of: name, id: push.repositoryID).isEmpty else {
+            return nil
+        }
         return names.news(id: push.repositoryID, name: name)
     }
 
@@ -62,32 +87,34 @@ package struct Matcher: Sendable {
 
     /// Those configured with its name, or with another one that it had before or has now.
     private func apps(of repository: RepositoryName, id: String?) -> [App] {
-        let named = appsByRepository[repository] ?? []
-        guard let id = id ?? names.id(of: repository), let same = appsByID[id], same.count != named.count || named.isEmpty else {
-            return named
-        }
-        let others = same.filter { app in !named.contains { $0.name == app.name } }
-        return others.isEmpty ? named : (named + others).sorted { $0.name < $1.name }
+        Self.both(appsByRepository[repository] ?? [], (id ?? names.id(of: repository)).flatMap { appsByID[$0] } ?? [])
+    }
+
+    /// Each once, in the order of their names.
+    private static func both(_ some: [App], _ others: [App]) -> [App] {
+        let new = others.filter { app in !some.contains { $0.name == app.name } }
+        return new.isEmpty ? some : (some + new).sorted { $0.name < $1.name }
     }
 
     /// Every change of the push, in its order, with one match per app of the repository.
     package func changes(of push: Push) -> [MatchedChange] {
+        if let known = known(push) {
+            return push.refs.map { MatchedChange(ref: $0, repository: known.name, matches: Self.matches(for: $0, known.name, known.apps)) }
+        }
         guard let repository = RepositoryName(push.repository) else {
             let reason = "the repository name \"\(SafeText.shown(push.repository, limit: 200))\" is not one Bitbucket could have"
             return push.refs.map { MatchedChange(ref: $0, repository: nil, matches: [Match(app: nil, decision: .ignore(reason: reason))]) }
         }
-        return push.refs.map {
-            MatchedChange(ref: $0, repository: repository, matches: matches(for: $0, in: repository, id: push.repositoryID))
-        }
+        let apps = apps(of: repository, id: push.repositoryID)
+        return push.refs.map { MatchedChange(ref: $0, repository: repository, matches: Self.matches(for: $0, repository, apps)) }
     }
 
-    private func matches(for ref: PushedRef, in repository: RepositoryName, id: String?) -> [Match] {
-        let apps = apps(of: repository, id: id)
+    private static func matches(for ref: PushedRef, _ repository: RepositoryName, _ apps: [App]) -> [Match] {
         guard !apps.isEmpty else {
             return [Match(app: nil, decision: .ignore(reason: "no app is configured for \(repository)"))]
         }
         return apps.map { app in
-            let failed = Self.rules(for: ref, app: app).first { !$0.passed }
+            let failed = rules(for: ref, app: app).first { !$0.passed }
             return Match(app: app.name, lock: app.lock, decision: failed.map { .ignore(reason: $0.reason ?? $0.name) } ?? .deploy)
         }
     }

@@ -34,6 +34,9 @@ package struct RepositoryNames: Sendable, Equatable, Codable {
         return RepositoryNaming(id: id, name: name, formerName: current[id])
     }
 
+    /// Every name there ever was.
+    package var all: Set<RepositoryName> { Set(ids.keys) }
+
     /// Which repository bears a name, or bore it last; nil: none that is known.
     package func id(of name: RepositoryName) -> String? { ids[name] }
 

@@ -3,6 +3,27 @@ import Testing
 @testable import Domain
 
 struct MatchTests {
+    @Test("apps of a repository hear of it under its new name and under the old one, also in the push that tells of it")
+    func renamed() throws {
+        let (old, new) = (try #require(RepositoryName("acme/shop")), try #require(RepositoryName("acme/store")))
+        var (a, b) = (try app(), try app())
+        (a.name, a.repository, b.name, b.repository) = ("a", old, "b", new)
+        var names = RepositoryNames()
+        names.add(id: "{1}", name: old)
+        let ref = PushedRef.reading(.branch, name: "main", old: nil, new: String(repeating: "1", count: 40))
+        func heard(_ name: String, _ id: String?) -> [String?] {
+            let push = Push(repository: name, repositoryID: id, refs: [ref])
+            return Matcher(apps: [a, b], names: names).changes(of: push).flatMap(\.matches).map(\.app)
+        }
+        #expect(heard("acme/store", "{1}") == ["a", "b"])
+        #expect(heard("Acme/Shop", "{1}") == ["a"] && heard("acme/shop", nil) == ["a"])
+        // Another repository that took the old name.
+        #expect(heard("acme/shop", "{2}") == ["a"])
+        names.add(id: "{1}", name: new)
+        for name in ["acme/store", "ACME/STORE", "acme/shop"] { #expect(heard(name, "{1}") == ["a", "b"], "\(name)") }
+        #expect(heard("acme/other", "{1}") == ["a", "b"] && heard("acme/other", "{3}") == [nil])
+    }
+
     @Test("every app of the repository gets its own verdict, in the order of the configuration, and no other app does")
     func severalApps() throws {
         let apps = [
