@@ -30,6 +30,7 @@ actor CatchUp: Service {
     /// Repositories that could not be asked, and how often in a row.
     private var failures: [String: CatchUpPace] = [:]
     private var wanted: Set<RepositoryName>? = []
+    private var hasLookedAtAll = false
     private var clockwork: Task<Void, Never>?
     private var again: [String: Task<Void, Never>] = [:]
     private let (wakings, waker) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -91,25 +92,35 @@ actor CatchUp: Service {
         } catch {
             if !Task.isCancelled { reporter.ledgerTrouble("\(error)") }
         }
-        await look(
+        let missed = await look(
             at: watches.filter { watch in
                 failures[watch.id, default: CatchUpPace()].isDue(isUnderPressure: forges.pressure.isOn(watch.account))
             })
+        guard !hasLookedAtAll, !watches.isEmpty, !Task.isCancelled else { return }
+        hasLookedAtAll = true
+        reporter.firstLookEnded(repositories: watches.count, unanswered: failures.count, missed: missed)
     }
 
-    private func look(at watches: [Watch]) async {
-        await withTaskGroup(of: Void.self) { group in
+    /// - Returns: how many missed pushes were found.
+    @discardableResult
+    private func look(at watches: [Watch]) async -> Int {
+        await withTaskGroup(of: Int.self) { group in
             var waiting = watches.makeIterator()
             func lookAtNext() {
                 guard let watch = waiting.next(), !Task.isCancelled else { return }
                 group.addTask { await self.look(at: watch) }
             }
             for _ in 0..<Self.atOnce { lookAtNext() }
-            while await group.next() != nil { lookAtNext() }
+            var missed = 0
+            while let found = await group.next() {
+                missed += found
+                lookAtNext()
+            }
+            return missed
         }
     }
 
-    private func look(at watch: Watch) async {
+    private func look(at watch: Watch) async -> Int {
         do {
             let before = try await ledger.lastChange()
             let (heads, moved) = try await heads(of: watch)
@@ -120,11 +131,13 @@ actor CatchUp: Service {
             if !queued.isEmpty { found() }
             // What was accounted goes with it.
             if let moved { await learnName(of: watch, moved) }
+            return queued.count
         } catch {
-            guard !Task.isCancelled else { return }
+            guard !Task.isCancelled else { return 0 }
             let failure = failures[watch.id, default: CatchUpPace()].failed()
             if failure.isNews { reporter.catchUpFailed(watch.repository, "\(error)") }
             if let pause = failure.again { lookAgain(at: watch, after: pause) }
+            return 0
         }
     }
 

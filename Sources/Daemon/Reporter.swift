@@ -153,6 +153,15 @@ struct Reporter: Sendable {
         headQueued(job)
     }
 
+    /// Said once after each start: what was pushed while nobody listened is queued from here on.
+    ///
+    /// - Parameter unanswered: repositories of these that could not be asked; the reasons were said.
+    func firstLookEnded(repositories: Int, unanswered: Int, missed: Int) {
+        let trouble = unanswered == 0 ? "" : ", \(unanswered) did not answer"
+        logger.info(
+            "looked for pushes missed in \(repositories) \(repositories == 1 ? "repository" : "repositories"): \(missed) found\(trouble)")
+    }
+
     func catchUpFailed(_ repository: RepositoryName, _ sentence: String) {
         logger.warning("whether a push to \(repository) was missed cannot be seen, asking again: \(sentence)")
     }

@@ -30,6 +30,9 @@ import Testing
             #expect(place.site.lines("ran") == ["main push", "release/1 push", "main catch-up"])
             #expect(try place.site.live("a") == "4")
             #expect(try await place.daemon.json("jobs").array.count == 3)
+            try await eventually("the sum of the look") {
+                place.daemon.standardError.contains("looked for pushes missed in 1 repository: 1 found\n")
+            }
 
             // The late delivery is a duplicate.
             let late = try await place.daemon.send(try place.delivery("main", old: before, new: tip), to: "/hooks/acme")
@@ -158,6 +161,9 @@ import Testing
             try await place.daemon.restart()
             try await eventually("the warning") {
                 place.daemon.standardError.contains("whether a push to acme/shop was missed cannot be seen")
+            }
+            try await eventually("the sum of the look") {
+                place.daemon.standardError.contains("looked for pushes missed in 1 repository: 0 found, 1 did not answer\n")
             }
             try await place.forge.endFaults()
             #expect(try await place.daemon.run("reload").status == 0)

@@ -308,10 +308,15 @@ struct Round: Sendable {
         _ = try await victim.start()
     }
 
-    /// Waits until the refs were looked at, no job runs, none waits but for the end of a hold, and the forge was told of all.
+    /// Waits until the refs were looked at since the last start, no job runs, none waits but for the end of a hold, and the forge was told of all.
     private func rest(_ victim: Victim, _ forge: Forge) async throws {
         let queue = try Book.open(ledger)
         let heads = try await forge.objects()
+        // What a look finds is queued before it ends: from there on nothing but the jobs themselves is to be waited for.
+        try await eventually("the look after the last start", within: .seconds(60)) {
+            try victim.mustBeAlive()
+            return victim.log.contains("looked for pushes missed in ")
+        }
         try await eventually("the accounting of all heads", within: .seconds(60)) {
             try victim.mustBeAlive()
             let accounted = try Book.accounted(queue)

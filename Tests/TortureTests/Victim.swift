@@ -20,6 +20,8 @@ final class Victim: Sendable {
     private struct State {
         var plan: CrashPlan?
         var ends: [Int64] = []
+        /// Bytes of the log that are older than its last start.
+        var logStart = 0
     }
 
     private let state = Mutex(State())
@@ -27,6 +29,12 @@ final class Victim: Sendable {
     init(daemon: BitternDaemon, tally: CrashTally) {
         self.daemon = daemon
         self.tally = tally
+    }
+
+    /// What it wrote since its last start.
+    var log: String {
+        let start = state.withLock { $0.logStart }
+        return String(daemon.standardError.utf8.dropFirst(start)) ?? ""
     }
 
     /// When it was known to have ended, in milliseconds since 1970.
@@ -59,8 +67,12 @@ final class Victim: Sendable {
 
     private func launch(_ plan: CrashPlan?) async throws -> RunningProcess {
         if let plan { tally.asked(plan) }
+        let written = daemon.standardError.utf8.count
         let process = try await daemon.launch(plan.map { ["BITTERN_CRASH_AT": "\($0)"] } ?? [:])
-        state.withLock { $0.plan = plan }
+        state.withLock { state in
+            state.plan = plan
+            state.logStart = written
+        }
         return process
     }
 
