@@ -14,6 +14,11 @@ def units(world):
     return [line.split()[0] for line in listed.splitlines()]
 
 
+def expect_no_units(world, job):
+    """Whatever the job began is gone; catch-up may have begun another one meanwhile."""
+    wait_for(lambda: not [name for name in units(world) if name.startswith(f"bittern-{job}-")], "the units to be gone")
+
+
 def owner(world, path):
     return world.machine.out(["stat", "--format=%U", path])
 
@@ -34,7 +39,7 @@ def a_push_goes_live_in_units_of_the_users_whom_it_concerns(world):
     ]:
         expect_equal(owner(world, path), user, f"the owner of {path}")
     expect_equal(log_of(world, job, "warm"), "using ***", "what the step wrote that has a secret")
-    wait_for(lambda: not units(world), "the units to be gone")
+    expect_no_units(world, job)
     wait_for(lambda: world.machine.path("/srv/shop/.spare-mark").exists(), "the tree for the next release")
     # From here on a release is made of that tree.
     job, commit = world.shop.push("main")
@@ -135,7 +140,7 @@ def a_job_whose_app_was_changed_meanwhile_starts_anew(world):
     world.shop.gate("on")
     world.shop.ended(job)
     expect_equal(world.shop.live("gated"), commit, "what is live")
-    wait_for(lambda: not units(world), "the units to be gone")
+    expect_no_units(world, job)
 
 
 @check(needs="units")
@@ -271,7 +276,7 @@ def everything_a_pipeline_can_do_is_done_by_whom_it_concerns(world):
                      ["fetch", "checkout", "count", "alone", "migrate", "activate", "deploy-1", "restart", "health"], "the steps")
         expect_equal(log_of(world, job, "count"), f"built {number} times", "what the cache holds")
         wait_for(lambda: len(told(world)) == number, "the notice")
-        wait_for(lambda: not units(world), "the units to be gone")
+        expect_no_units(world, job)
     expect_in(f"succeeded {jobs[0]}: ", told(world)[0], "what others were told")
     expect(world.machine.property("served.service", "MainPID") not in [served, "0"], "served.service was not restarted")
     expect_equal(world.machine.out("pgrep -u full", check=False), "", "what a build left running")
