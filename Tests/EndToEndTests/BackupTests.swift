@@ -79,8 +79,8 @@ import Testing
     @Test("a backup in the middle of which the daemon dies leaves nothing")
     func killed() async throws {
         try await withSite(config: "workers: 0\n") { site in
-            // More than pipes and sockets hold, so that the daemon is still sending.
-            try await site.fill(600, padding: 3000)
+            try await site.fill(3)
+            try await site.pad(megabytes: 16)
             // Somebody who takes a little of it and waits.
             let reader = """
                 head -c 16; touch '\(site.daemon.setup.path("g.begun"))'
@@ -98,7 +98,7 @@ import Testing
             #expect(try site.names("").filter { $0.hasPrefix("copy.db") } == [])
             try await site.daemon.start()
             #expect(try await site.backup("copy.db").status == 0)
-            #expect(try await site.deliveries(in: "copy.db") == 600)
+            #expect(try await site.deliveries(in: "copy.db") == 3)
         }
     }
 
@@ -152,20 +152,29 @@ extension Site {
     }
 
     /// Has deliveries that nobody sent before stored, at most so many and until `isOver`, and gives how many they were.
-    /// - Parameter padding: so many words of 36 digits, which do not compress well, are in each of them.
     @discardableResult
-    fileprivate func fill(_ most: Int, padding: Int = 0, until isOver: @Sendable () -> Bool = { false }) async throws -> Int {
+    fileprivate func fill(_ most: Int, until isOver: @Sendable () -> Bool = { false }) async throws -> Int {
         var count = 0
         while count < most, !isOver() {
             let commit = Delivery.freshID().replacing("-", with: "") + "00000000"
-            guard case .object(var members) = CloudPush(repository: "acme/shop").branch("main", new: commit).json else { break }
-            if padding > 0 { members["padding"] = .array((0..<padding).map { _ in .string(Delivery.freshID()) }) }
-            let delivery = Delivery.cloud(event: "repo:push", body: try JSONValue.object(members).bytes, secret: hookSecret)
+            let body = try CloudPush(repository: "acme/shop").branch("main", new: commit).json.bytes
+            let delivery = Delivery.cloud(event: "repo:push", body: body, secret: hookSecret)
             let answer = try await daemon.send(delivery, to: "/hooks/acme")
             try #require(answer.status == 202, "\(answer)")
             count += 1
         }
         return count
+    }
+
+    /// Makes the ledger larger than pipes, sockets and a client's buffers are together.
+    fileprivate func pad(megabytes: Int) async throws {
+        let program = """
+            import os, sqlite3, sys
+            with sqlite3.connect(sys.argv[1]) as db:
+                db.execute("CREATE TABLE padding (bytes BLOB)")
+                db.executemany("INSERT INTO padding VALUES (?)", ((os.urandom(1 << 20),) for _ in range(int(sys.argv[2]))))
+            """
+        try await Shell.check(["python3", "-c", program, daemon.setup.path("state/bittern.db"), String(megabytes)])
     }
 
     /// How many deliveries a copy holds; throws where SQLite finds something wrong with it.
