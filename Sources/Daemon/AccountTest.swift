@@ -10,7 +10,7 @@ struct AccountTest: Sendable {
     func findings(_ account: Account, in configuration: Configuration) async -> [Finding] {
         var facts = Diagnosis.AccountFacts(account)
         facts.isLoggedIn = await forges.tokens.isLoggedIn(account)
-        let apps = configuration.apps.filter { $0.account == account.name }
+        let apps = configuration.apps(of: account)
         if account.rest != nil {
             do {
                 try await forges.with(account) { client in facts = await look(facts, apps, client) }
@@ -39,7 +39,7 @@ struct AccountTest: Sendable {
                 facts.user = .refused("\(error)")
             }
         }
-        let names = Self.unique(apps.map(\.repository))
+        let names = Self.unique(apps.map(\.repository)) { $0 }
         for name in names {
             let links: Diagnosis.AccountFacts.Answer<Set<String>> = await answer {
                 let seen = try await client.send(client.api.repository(name))
@@ -74,20 +74,16 @@ struct AccountTest: Sendable {
         return Self.unique(owners) { $0.lowercased() }
     }
 
-    private static func unique<Value, Key: Hashable>(_ values: [Value], by key: (Value) -> Key) -> [Value] {
+    private static func unique<Value, Key: Hashable>(_ values: [Value], key: (Value) -> Key) -> [Value] {
         var seen: Set<Key> = []
         return values.filter { seen.insert(key($0)).inserted }
     }
-
-    private static func unique(_ owners: [String], _ key: (String) -> String) -> [String] { unique(owners, by: key) }
-
-    private static func unique(_ names: [RepositoryName]) -> [RepositoryName] { unique(names, by: { $0 }) }
 }
 
 extension Configuration {
     fileprivate func onlyApps(of account: Account) -> Configuration {
         var own = self
-        own.apps = apps.filter { $0.account == account.name }
+        own.apps = apps(of: account)
         return own
     }
 }

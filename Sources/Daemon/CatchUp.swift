@@ -160,7 +160,7 @@ actor CatchUp: Service {
         var asked: [(String, Account)] = []
         for app in watch.apps {
             guard let named = configuration.accounts[app.account] else { continue }
-            let own = app.credentials.map(named.showing) ?? named
+            let own = named.used(by: app)
             guard !asked.contains(where: { $0.0 == app.cloneURL && $0.1 == own }) else { continue }
             asked.append((app.cloneURL, own))
             do {
@@ -181,12 +181,10 @@ actor CatchUp: Service {
         _ watch: Watch, over app: App, as account: Account, _ environment: [String: String]
     ) async throws -> (heads: [RefName: RemoteHead], hasMoved: Bool) {
         let shown = try await forges.bearer(for: account)
-        var asking = app
-        asking.credentials = nil
         let refs = watch.refs
         do {
             return try await mirrors.heads(
-                named: refs.names, branches: refs.branches, tags: refs.tags, app: asking, account: shown, environment: environment
+                named: refs.names, branches: refs.branches, tags: refs.tags, app: app, account: shown, environment: environment
             ) { ref in watch.apps.contains { $0.deploys(ref) } }
         } catch {
             // What an OAuth consumer was given may have been taken back before its time.
@@ -215,14 +213,12 @@ actor CatchUp: Service {
 
     /// Every repository once, with its apps in the order of their names.
     static func watches(of inForce: LiveConfiguration.InForce) -> [Watch] {
-        var watches: [String: Watch] = [:]
-        for app in inForce.configuration.apps where app.catchUp {
-            let name = inForce.currentName(of: app)
-            let new = Watch(account: app.account, repository: name, apps: [app])
-            let known = watches[new.id].map { $0.apps + [app] } ?? [app]
-            watches[new.id] = Watch(account: app.account, repository: name, apps: known)
+        let single = inForce.configuration.apps.filter(\.catchUp).map { app in
+            Watch(account: app.account, repository: inForce.names.currentName(of: app), apps: [app])
         }
-        return watches.sorted { $0.key < $1.key }.map(\.value)
+        return Dictionary(grouping: single, by: \.id).sorted { $0.key < $1.key }.map { _, same in
+            Watch(account: same[0].account, repository: same[0].repository, apps: same.flatMap(\.apps))
+        }
     }
 }
 

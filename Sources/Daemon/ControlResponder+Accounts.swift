@@ -72,7 +72,7 @@ extension ControlResponder {
     /// The same for those who may act on all of its apps: what is done there concerns each of them.
     private func account(for context: ControlContext) throws -> Account {
         let account = try account(context)
-        for app in configuration.apps where app.account == account.name { try admit(context.requester, to: app) }
+        for app in configuration.apps(of: account) { try admit(context.requester, to: app) }
         return account
     }
 
@@ -100,7 +100,7 @@ extension ControlResponder {
     // MARK: Lists
 
     private func repositories(of account: Account, _ query: Parameters) async throws -> Response {
-        let apps = configuration.apps.filter { $0.account == account.name }
+        let apps = configuration.apps(of: account)
         let search = query["search"].map { String($0).lowercased() } ?? ""
         let test = AccountTest(forges: forges, mirrors: mirrors)
         let found = try await withForge(account) { client in
@@ -112,7 +112,7 @@ extension ControlResponder {
         let shown = found.filter { search.isEmpty || $0.name.folded.contains(search) }
         return try Self.reply(
             shown.map { repository in
-                let names = live.inForce.names[account.name] ?? RepositoryNames()
+                let names = live.inForce.names.of(account)
                 let users = apps.filter { names.isSame(repository.name, id: repository.id, as: $0.repository) }
                 return RepositoryReply(repository, apps: users.map(\.name))
             })
@@ -127,8 +127,8 @@ extension ControlResponder {
         let branches = try await withForge(account) { client in
             try await client.all(client.api.branches(of: name, search: query["search"].map(String.init)))
         }
-        let names = live.inForce.names[account.name] ?? RepositoryNames()
-        let apps = configuration.apps.filter { $0.account == account.name && names.isSame(name, id: nil, as: $0.repository) }
+        let names = live.inForce.names.of(account)
+        let apps = configuration.apps(of: account).filter { names.isSame(name, id: nil, as: $0.repository) }
         return try Self.reply(
             branches.map { branch in
                 let ref = RefName(.branch, branch.name)
@@ -147,7 +147,7 @@ extension ControlResponder {
 
     private func places(_ names: [String], of account: Account) throws -> [HookPlace] {
         guard !names.isEmpty else {
-            let used = configuration.apps.filter { $0.account == account.name }.map { live.inForce.currentName(of: $0) }
+            let used = configuration.apps(of: account).map { live.inForce.names.currentName(of: $0) }
             guard !used.isEmpty else {
                 throw Refused(.badRequest, "account \(account.name) has no apps; name a repository, workspace or project")
             }
@@ -174,7 +174,7 @@ extension ControlResponder {
         func hook(_ path: String) -> WantedHook {
             WantedHook(url: "\(base)/hooks/\(path)", name: "Bittern on \(configuration.name)", events: events)
         }
-        let own = configuration.apps.filter { $0.account == account.name && $0.hookSecrets != nil }
+        let own = configuration.apps(of: account).filter { $0.hookSecrets != nil }
         return [(app: nil, hook: hook(account.name), secret: account.hookSecrets.first)]
             + own.map { (app: $0, hook: hook("\(account.name)/\($0.name)"), secret: $0.hookSecrets?.first) }
     }
@@ -184,11 +184,11 @@ extension ControlResponder {
         at places: [HookPlace], of account: Account
     ) throws -> [(place: HookPlace, hook: WantedHook, secret: Secret)] {
         let ours = try ourHooks(of: account)
-        let apps = configuration.apps.filter { $0.account == account.name }
+        let apps = configuration.apps(of: account)
         return places.flatMap { place in
             var users: [App] = []
             if case .repository(let name) = place {
-                let names = live.inForce.names[account.name] ?? RepositoryNames()
+                let names = live.inForce.names.of(account)
                 users = apps.filter { names.isSame(name, id: nil, as: $0.repository) }
             }
             let needsCommon = users.isEmpty || users.contains { $0.hookSecrets == nil }

@@ -128,10 +128,8 @@ extension ControlResponder {
         guard let account = configuration.accounts[app.account] else { throw Refused(.conflict, "\(app.account) is no longer configured") }
         let head: CommitID?
         do {
-            var asking = app
-            asking.credentials = nil
-            let own = try await forges.bearer(for: app.credentials.map(account.showing) ?? account)
-            head = try await mirrors.head(of: target.ref, app: asking, account: own, environment: configuration.environment)
+            let own = try await forges.bearer(for: account.used(by: app))
+            head = try await mirrors.head(of: target.ref, app: app, account: own, environment: configuration.environment)
         } catch {
             throw Refused(.conflict, "what \(target.ref.full) is at cannot be known: \(error)")
         }

@@ -64,7 +64,7 @@ extension ControlResponder {
                 let last = try await ledger.lastVerified(account: account.name, hookApp: door.app)
                 hooks.append(.init(app: door.app, address: base + door.path, secrets: door.verified.all, lastVerified: last))
             }
-            let apps = inForce.configuration.apps.filter { $0.account == account.name }.map(\.name)
+            let apps = inForce.configuration.apps(of: account).map(\.name)
             replies.append(AccountReply(account, hooks: hooks, apps: apps))
         }
         return try Self.reply(replies)

@@ -180,7 +180,7 @@ package struct Doctor: Sendable {
     private func renamed(_ ledger: Ledger, _ configuration: Configuration) async -> [Finding] {
         let names = (try? await ledger.repositoryNames()) ?? [:]
         return configuration.apps.compactMap { app in
-            let current = names[app.account]?.currentName(of: app.repository) ?? app.repository
+            let current = names.currentName(of: app)
             return current == app.repository ? nil : Diagnosis.renamed(app.name, from: app.repository, to: current)
         }
     }

@@ -49,8 +49,8 @@ struct Doors: Sendable {
     init(_ configuration: Configuration, names: [String: RepositoryNames], keeping old: Doors? = nil) {
         for account in configuration.accounts.values {
             guard let provider = provider(for: account.kind) else { continue }
-            let apps = configuration.apps.filter { $0.account == account.name }
-            let names = names[account.name] ?? RepositoryNames()
+            let apps = configuration.apps(of: account)
+            let names = names.of(account)
             doors[account.name] = Door(
                 account: account, app: nil, provider: provider, matcher: Matcher(apps: apps.filter { $0.hookSecrets == nil }, names: names),
                 keeping: old?[account.name])

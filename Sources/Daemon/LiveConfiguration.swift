@@ -20,11 +20,6 @@ final class LiveConfiguration: Sendable {
             trustedProxies = Set(configuration.hooks.trustedProxies)
             impatientApps = Set(configuration.apps.filter(\.cancelRunning).map(\.name))
         }
-
-        /// What the app's repository is called at the forge, as far as is known.
-        func currentName(of app: App) -> RepositoryName {
-            names[app.account]?.currentName(of: app.repository) ?? app.repository
-        }
     }
 
     private let state: Mutex<InForce>

@@ -163,7 +163,7 @@ actor ReportCourier: Service {
     private func deliver(_ report: JobReport, by client: ForgeClient) async throws -> Bool {
         let inForce = live.inForce
         var current = report
-        current.repository = inForce.names[report.account]?.currentName(of: report.repository) ?? report.repository
+        current.repository = inForce.names.currentName(of: report.repository, account: report.account)
         let status = BuildStatus(current, link: inForce.configuration.statusLink)
         do {
             for (number, request) in client.api.report(status).enumerated() {

@@ -18,7 +18,7 @@ struct RepositoryQuestion: Sendable {
         var questions: [RepositoryQuestion] = []
         for app in configuration.apps {
             guard let named = configuration.accounts[app.account] else { continue }
-            let account = app.credentials.map(named.showing) ?? named
+            let account = named.used(by: app)
             let branches = app.branches.compactMap(\.literalName).compactMap { RefName(.branch, $0) }.prefix(Self.branches)
             if let known = questions.firstIndex(where: { $0.app.cloneURL == app.cloneURL && $0.account == account }) {
                 questions[known].repository.apps.append(app.name)
@@ -65,10 +65,7 @@ struct RepositoryQuestion: Sendable {
             let account = try await credentials(account)
             // Who would have to be given a token is somebody else.
             guard account.consumer == nil else { return Diagnosis.repository(repository, .notAsked) }
-            var asking = app
-            asking.credentials = nil
-            let heads = try await mirrors.heads(
-                of: repository.branches, app: asking, account: account, environment: environment)
+            let heads = try await mirrors.heads(of: repository.branches, app: app, account: account, environment: environment)
             return Diagnosis.repository(repository, .heads(heads))
         } catch {
             return Diagnosis.repository(repository, .refused("\(error)"))

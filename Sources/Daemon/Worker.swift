@@ -49,7 +49,7 @@ actor Worker {
         _ claimed: ClaimedJob, _ app: App, _ account: Account, environment: [String: String], home: String, from resumption: Resumption?
     ) async {
         var errand = Errand(
-            claimed: claimed, app: app, account: app.credentials.map(account.showing) ?? account, environment: environment, home: home)
+            claimed: claimed, app: app, account: account.used(by: app), environment: environment, home: home)
         if claimed.job.cause == .rollback, claimed.target == nil {
             return await conclude(errand, .end(JobEnd(.failed, "release \(claimed.job.release ?? 0) is no longer kept")))
         }

@@ -79,8 +79,7 @@ extension Configuration {
     /// The account as whoever speaks to the forge for an app uses it; nil: it has no credential for that.
     package func reportingAccount(of app: App) -> Account? {
         guard let account = accounts[app.account] else { return nil }
-        let own = app.credentials.map(account.showing)
-        return [own, account].compactMap(\.self).first { $0.rest != nil }
+        return [account.used(by: app), account].first { $0.rest != nil }
     }
 }
 

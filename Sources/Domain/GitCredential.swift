@@ -14,7 +14,10 @@ extension Account {
         }
     }
 
-    /// The account as an app with credentials of its own uses it.
+    /// The account as the app uses it: with the app's own credentials, where it has some.
+    package func used(by app: App) -> Account { app.credentials.map(showing) ?? self }
+
+    /// The same account with other credentials.
     package func showing(_ credentials: Credentials) -> Account {
         var account = self
         account.rest = credentials.rest

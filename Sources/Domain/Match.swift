@@ -205,7 +205,7 @@ extension Configuration {
     package func explanations(of push: ExplainedPush, names: [String: RepositoryNames] = [:]) -> [Explanation] {
         func isNear(_ app: App) -> Bool {
             guard let name = RepositoryName(push.repository) else { return false }
-            return (names[app.account] ?? RepositoryNames()).isSame(name, id: nil, as: app.repository)
+            return names[app.account, default: RepositoryNames()].isSame(name, id: nil, as: app.repository)
         }
         let (near, far) = (apps.filter(isNear), apps.filter { !isNear($0) })
         return near.map { Explanation(app: $0.name, rules: Matcher.explain(push, for: $0, isItsRepository: true)) }

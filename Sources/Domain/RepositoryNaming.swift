@@ -13,6 +13,19 @@ package struct RepositoryNaming: Sendable, Hashable {
     }
 }
 
+/// What the repositories of each account were ever called.
+extension [String: RepositoryNames] {
+    /// What the app's repository is called at the forge, as far as is known.
+    package func currentName(of app: App) -> RepositoryName { currentName(of: app.repository, account: app.account) }
+
+    package func currentName(of name: RepositoryName, account: String) -> RepositoryName {
+        self[account]?.currentName(of: name) ?? name
+    }
+
+    /// Those of one account.
+    package func of(_ account: Account) -> RepositoryNames { self[account.name] ?? RepositoryNames() }
+}
+
 /// The names under which the repositories of one account were ever known, so that an app goes on deploying one that was renamed.
 package struct RepositoryNames: Sendable, Equatable, Codable {
     /// Which repository bore a name last.

@@ -165,7 +165,7 @@ package struct RunnerAdmission: Sendable {
                 case .prepareTree, .notify: .prepareTree
                 }
         }
-        var account = app.credentials.map(named.showing) ?? named
+        var account = named.used(by: app)
         // It counts for nothing else than what is configured.
         if account.consumer != nil, let token = request.accessToken, step.work == .fetch { account = account.bearing(token) }
         return AdmittedStep(

@@ -8,7 +8,7 @@ extension GitMirrors {
     /// Where the forge has a ref at this moment; of an annotated tag, the commit it stands for. nil: it has no such ref.
     ///
     /// - Parameters:
-    ///   - account: the app's; the app's own credentials, where it has some, are shown instead of the account's.
+    ///   - account: as the app uses it.
     ///   - environment: the configuration's own `env`.
     /// - Throws: ``ExecError`` with a phrase for people when the forge refuses, cannot be reached, or takes longer than
     ///   ``remotePatience``; `CancellationError` when the task is cancelled.
@@ -54,7 +54,6 @@ extension GitMirrors {
         _ app: App, _ account: Account, _ environment: [String: String], patience: Duration, limit: Int = 65536,
         _ question: (GitCommand) -> Command
     ) async throws -> (heads: [RefName: RemoteHead], hasMoved: Bool) {
-        let account = app.credentials.map(account.showing) ?? account
         let git = try command(for: app, account, environment)
         let host = Self.host(of: app.cloneURL)
         func ask(_ git: GitCommand) async throws -> (run: GitRun, answer: GitAnswer) {

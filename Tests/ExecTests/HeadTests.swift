@@ -88,6 +88,12 @@ import Testing
                 #expect(try await head(.branch, "main", site)?.hex == commit)
                 // Once more with the key's file in place.
                 #expect(try await head(.branch, "main", site)?.hex == commit)
+                // An app's own does not take the place of the account's, which another ssh may be about to read.
+                site.app.credentials = Credentials(ssh: site.account.ssh)
+                site.account.ssh = nil
+                try FileManager.default.removeItem(atPath: site.state.path + "/keys/acme")
+                #expect(try await head(.branch, "main", site)?.hex == commit)
+                #expect(try FileManager.default.contentsOfDirectory(atPath: site.state.path + "/keys") == ["app:\(site.app.name)"])
             }
         }
     }
@@ -108,14 +114,15 @@ import Testing
 
     private func head(_ kind: RefName.Kind, _ name: String, _ site: Site) async throws -> CommitID? {
         let ref = try #require(RefName(kind, name))
-        return try await GitMirrors(state: site.state).head(of: ref, app: site.app, account: site.account, environment: [:])
+        return try await GitMirrors(state: site.state).head(
+            of: ref, app: site.app, account: site.account.used(by: site.app), environment: [:])
     }
 
     /// Why the forge does not say; nil: it does.
     private func trouble(_ site: Site, patience: Duration = GitMirrors.remotePatience) async -> String? {
         do {
             _ = try await GitMirrors(state: site.state)
-                .heads(of: [], app: site.app, account: site.account, environment: [:], patience: patience)
+                .heads(of: [], app: site.app, account: site.account.used(by: site.app), environment: [:], patience: patience)
             return nil
         } catch {
             return "\(error)"

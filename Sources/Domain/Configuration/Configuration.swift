@@ -97,6 +97,8 @@ package struct Configuration: Sendable, Equatable {
             self.key = key
         }
     }
+
+    package func apps(of account: Account) -> [App] { apps.filter { $0.account == account.name } }
 }
 
 /// One connection to one forge.
