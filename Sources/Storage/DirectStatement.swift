@@ -14,6 +14,28 @@ extension Database {
     func direct<each Value: SQLiteValue, Result>(
         _ sql: String, _ values: repeat each Value, read: (borrowing DirectRow) throws -> Result
     ) throws -> Result? {
+        var result: Result?
+        try step(through: sql, repeat each values) { row in
+            result = try read(row)
+            return false
+        }
+        return result
+    }
+
+    /// Calls `read` with each row of a statement.
+    func directRows<each Value: SQLiteValue>(
+        _ sql: String, _ values: repeat each Value, read: (borrowing DirectRow) throws -> Void
+    ) throws {
+        try step(through: sql, repeat each values) { row in
+            try read(row)
+            return true
+        }
+    }
+
+    /// - Parameter goesOn: is given a row, and says whether the next one is wanted.
+    private func step<each Value: SQLiteValue>(
+        through sql: String, _ values: repeat each Value, while goesOn: (borrowing DirectRow) throws -> Bool
+    ) throws {
         let statement = try cachedStatement(sql: sql).sqliteStatement
         // GRDB leaves one that it ran where it ended, and there nothing may be bound.
         sqlite3_reset(statement)
@@ -27,10 +49,12 @@ extension Database {
             guard value.bind(to: statement, at: index) == SQLITE_OK else { throw failure(sql) }
             index += 1
         }
-        switch sqlite3_step(statement) {
-        case SQLITE_ROW: return try read(DirectRow(statement: statement))
-        case SQLITE_DONE: return nil
-        default: throw failure(sql)
+        while true {
+            switch sqlite3_step(statement) {
+            case SQLITE_ROW: guard try goesOn(DirectRow(statement: statement)) else { return }
+            case SQLITE_DONE: return
+            default: throw failure(sql)
+            }
         }
     }
 

@@ -17,7 +17,7 @@ struct NewJob {
     func queue(in database: Database) throws -> (job: Int64, superseded: [Int64]) {
         var superseded: [Int64] = []
         // First out, then in: two queued jobs of one app and ref are never there together.
-        while let older = try older(in: database) {
+        for older in try older(in: database) {
             try supersede(older, in: database)
             superseded.append(older.job)
         }
@@ -36,10 +36,11 @@ struct NewJob {
         let next: Int64
     }
 
-    /// A job that waits and would be overtaken.
-    private func older(in database: Database) throws -> Older? {
+    /// The jobs that wait and would be overtaken.
+    private func older(in database: Database) throws -> [Older] {
+        var all: [Older] = []
         // The next number is the one after the greatest.
-        try database.direct(
+        try database.directRows(
             """
             SELECT id, 0, (SELECT max(id) + 1 FROM jobs) FROM jobs
             WHERE app = ?1 AND ref = ?2 AND state = 'queued' AND starts = 0 AND cause IN ('push', 'catch-up')
@@ -49,14 +50,16 @@ struct NewJob {
               AND cause IN ('push', 'catch-up') AND revert_state IS NULL
               -- One that went live before the daemon stopped is to finish what it began.
               AND NOT EXISTS (SELECT 1 FROM releases WHERE releases.job = jobs.id AND releases.state = 'live')
-            LIMIT 1
             """, app, ref.full
-        ) { Older(job: $0.integer(0), wasStarted: $0.integer(1) > 0, next: $0.integer(2)) }
+        ) { all.append(Older(job: $0.integer(0), wasStarted: $0.integer(1) > 0, next: $0.integer(2))) }
+        return all
     }
 
     private func supersede(_ older: Older, in database: Database) throws {
         try database.direct(
-            "UPDATE jobs SET state = 'superseded', reason = ?, finished_at = ?, superseded_by = ? WHERE id = ?",
+            // OR FAIL: a change of a job's state has a trigger, and to undo both alone SQLite would set 64 KB aside for each; here nothing
+            // of the transaction is kept when one of its statements fails.
+            "UPDATE OR FAIL jobs SET state = 'superseded', reason = ?, finished_at = ?, superseded_by = ? WHERE id = ?",
             "superseded by job \(older.next)", at, older.next, older.job)
         // One that was put back may have begun a release.
         if older.wasStarted {

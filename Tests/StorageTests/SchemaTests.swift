@@ -75,6 +75,7 @@ import Testing
             "5": "b3f5357a086617c27e5f026f0257499c5ce8776456cf34fe2d4b9145d4cfce6c",
             "6": "f246395811f13f31f84b80f0bacfa3ff1b579aaa98ee6f430e9befcef2da0c69",
             "7": "4fe0cce81b89bbe60c447b31714a906deec02082f846bd64518eb5c57468aa16",
+            "8": "c4e3eff0b24669259f674911b403ee6730d15124c2fb1cd1c15f7380314df2f9",
         ])
     func released(version: String, hash: String) throws {
         let database = try DatabaseQueue()
@@ -88,7 +89,7 @@ import Testing
 
     @Test("the last migration is among those")
     func newest() {
-        #expect(Schema.migrator.migrations == ["1", "2", "3", "4", "5", "6", "7"])
+        #expect(Schema.migrator.migrations == ["1", "2", "3", "4", "5", "6", "7", "8"])
     }
 
     private static let tables =
