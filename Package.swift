@@ -62,10 +62,11 @@ let package = Package(
         ),
 
         // The rooms that touch one thing each.
+        .target(name: "CSQLite"),
         .target(
             name: "Storage",
             dependencies: [
-                "Domain",
+                "CSQLite", "Domain",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],

@@ -10,9 +10,15 @@ final class AcceptGroup: Sendable {
     /// Bounds one transaction, and so how long a worker that claims a job stands behind it.
     static let limit = 256
 
-    private struct Pending: Sendable {
+    /// A class, so that a delivery with all its texts is not copied at each step of its way.
+    private final class Pending: Sendable {
         let delivery: Delivery
         let answer: @Sendable (Result<AcceptedDelivery, LedgerError>) -> Void
+
+        init(_ delivery: Delivery, answer: @escaping @Sendable (Result<AcceptedDelivery, LedgerError>) -> Void) {
+            self.delivery = delivery
+            self.answer = answer
+        }
     }
 
     private struct Line: Sendable {
@@ -35,8 +41,9 @@ final class AcceptGroup: Sendable {
 
     /// Calls `answer` on the writer's thread, when the delivery is on the disk or cannot be.
     func accept(_ delivery: Delivery, answer: @escaping @Sendable (Result<AcceptedDelivery, LedgerError>) -> Void) {
+        let pending = Pending(delivery, answer: answer)
         let isFirst = line.withLock { line in
-            line.pending.append(Pending(delivery: delivery, answer: answer))
+            line.pending.append(pending)
             defer { line.isWriterAsked = true }
             return !line.isWriterAsked
         }
@@ -46,7 +53,7 @@ final class AcceptGroup: Sendable {
     private func askWriter() {
         pool.asyncWriteWithoutTransaction { database in
             let (group, leavesSome) = self.take()
-            let results = self.store(group.map(\.delivery), in: database)
+            let results = self.store(group[...], in: database)
             // Behind whoever asked for the writer meanwhile.
             if leavesSome { self.askWriter() }
             for (pending, result) in zip(group, results) { pending.answer(result) }
@@ -63,12 +70,13 @@ final class AcceptGroup: Sendable {
     }
 
     /// One result for each delivery. Success means that the transaction it is in was committed.
-    private func store(_ deliveries: [Delivery], in database: Database) -> [Result<AcceptedDelivery, LedgerError>] {
+    private func store(_ group: ArraySlice<Pending>, in database: Database) -> [Result<AcceptedDelivery, LedgerError>] {
         do {
             var accepted: [AcceptedDelivery] = []
+            accepted.reserveCapacity(group.count)
             try database.inTransaction(.immediate) {
-                for delivery in deliveries {
-                    var acceptance = Acceptance(database, delivery)
+                for pending in group {
+                    var acceptance = Acceptance(database, pending.delivery)
                     accepted.append(try acceptance.run())
                 }
                 #if DEBUG
@@ -79,7 +87,7 @@ final class AcceptGroup: Sendable {
             return accepted.map { .success($0) }
         } catch {
             // Whichever of them failed, it takes nobody with it. (A savepoint for each would cost all of them, always.)
-            guard deliveries.count == 1 else { return deliveries.flatMap { store([$0], in: database) } }
+            guard group.count == 1 else { return group.indices.flatMap { store(group[$0...$0], in: database) } }
             return [.failure(ledgerError(error))]
         }
     }

@@ -1,3 +1,4 @@
+import CSQLite
 import Domain
 import GRDB
 import Glibc
@@ -16,6 +17,7 @@ package struct Ledger: Sendable {
     /// - Throws: ``LedgerError``; a damaged file and one of a newer Bittern are left exactly as they are.
     package init(path: String) throws {
         self.path = path
+        _ = Self.countsNoMemory
         do {
             try Self.createPrivately(path)
             try Self.refuseNewer(path)
@@ -32,9 +34,16 @@ package struct Ledger: Sendable {
         }
     }
 
-    /// A storm of pushes changes the same pages over and over: the log may grow to 16 MB (of pages of 4 KB) before they are written to their
-    /// place, and 8 MB of them stay in memory while they are in use.
-    private static let writerSettings = "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -8000"
+    /// For the whole process, before the first ledger of it is opened: nobody asks how much memory SQLite has, and to know it would cost
+    /// accepting a twentieth.
+    private static let countsNoMemory = bittern_sqlite_count_no_memory() == 0
+
+    /// Of a new ledger; one that is there keeps its own. A push changes a few bytes each of two dozen pages, and all of each goes to the log.
+    private static let pageSize = "PRAGMA page_size = 2048"
+
+    /// A storm of pushes changes the same pages over and over: the log may grow to 16 MB (of pages of 2 KB) before they are written to their
+    /// place, and 6 MB of them stay in memory while they are in use.
+    private static let writerSettings = "PRAGMA wal_autocheckpoint = 8000; PRAGMA cache_size = -6000"
 
     /// Checkpoints and closes; nothing may be asked of the ledger afterwards.
     package func close() throws {
@@ -50,6 +59,7 @@ package struct Ledger: Sendable {
         // Another process has the file only for a moment: a backup, or sqlite3 in an administrator's hands.
         configuration.busyMode = .timeout(5)
         configuration.maximumReaderCount = 2
+        configuration.prepareDatabase { try $0.execute(sql: pageSize) }
         return configuration
     }
 
@@ -82,14 +92,15 @@ package struct Ledger: Sendable {
     func write<Result: Sendable>(
         verb: StaticString = #function, _ body: @escaping @Sendable (Database) throws -> Result
     ) async throws -> Result {
+        let body: @Sendable (Database) throws -> Result = { database in
+            let result = try body(database)
+            #if DEBUG
+                CrashPoint.willCommit(verb, in: database)
+            #endif
+            return result
+        }
         do {
-            return try await pool.write { database in
-                let result = try body(database)
-                #if DEBUG
-                    CrashPoint.willCommit(verb, in: database)
-                #endif
-                return result
-            }
+            return try await pool.write(body)
         } catch let error as LedgerError {
             throw error
         } catch {

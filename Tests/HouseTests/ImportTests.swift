@@ -6,7 +6,7 @@ private let allowedImports: [String: Set<String>] = [
     "Domain": ["Crypto", "FoundationEssentials"],
     "Providers": ["Domain", "FoundationEssentials"],
     "ControlAPI": ["Domain", "FoundationEssentials"],
-    "Storage": ["Domain", "FoundationEssentials", "GRDB", "GRDBSQLite", "Glibc", "Synchronization"],
+    "Storage": ["CSQLite", "Domain", "FoundationEssentials", "GRDB", "GRDBSQLite", "Glibc", "Synchronization"],
     "RunnerAPI": ["Domain", "FoundationEssentials"],
     "Exec": ["CLinux", "Dispatch", "Domain", "FoundationEssentials", "Glibc", "Subprocess", "Synchronization", "SystemPackage"],
     "Systemd": ["CSystemd", "Dispatch", "FoundationEssentials", "Glibc", "Logging", "Synchronization"],
