@@ -6,6 +6,9 @@ import Synchronization
 
 /// Gives queued jobs to idle workers, at once when either appears.
 actor Dispatcher: Service {
+    private let executor = SerialQueueExecutor(label: "dispatcher")
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
     private let live: LiveConfiguration
     private let ledger: Ledger
     private let reporter: Reporter
@@ -45,7 +48,7 @@ actor Dispatcher: Service {
         self.changed = changed
         self.drains = drains
         self.live = live
-        self.ledger = ledger
+        self.ledger = ledger.onOwnThread
         self.reporter = reporter
         self.statusBoard = statusBoard
         self.clock = clock

@@ -36,7 +36,7 @@ actor Worker {
         self.ended = ended
         self.executor = executor
         self.runner = runner
-        self.ledger = ledger
+        self.ledger = ledger.onOwnThread
         self.reporter = reporter
         self.clock = clock
         self.progress = progress

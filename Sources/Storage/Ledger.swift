@@ -11,6 +11,7 @@ package struct Ledger: Sendable {
     let pool: DatabasePool
     let path: String
     let accepting: AcceptGroup
+    private var asksOnOwnThread = false
 
     /// Opens the ledger, makes it where there is none and brings its schema up to date.
     ///
@@ -86,6 +87,14 @@ package struct Ledger: Sendable {
         try file.close()
     }
 
+    /// The same ledger for an actor with a thread of its own (`SerialQueueExecutor`), which waits on that thread. To change to the writer's
+    /// thread and back takes as long as the transaction; and what has begun is not broken off when the actor's task is cancelled.
+    package var onOwnThread: Ledger {
+        var ledger = self
+        ledger.asksOnOwnThread = true
+        return ledger
+    }
+
     /// One write transaction; whatever goes wrong rolls all of it back.
     ///
     /// - Parameter verb: whose transaction it is, for ``CrashPoint``; the function that calls.
@@ -100,7 +109,7 @@ package struct Ledger: Sendable {
             return result
         }
         do {
-            return try await pool.write(body)
+            return asksOnOwnThread ? try writeHere(body) : try await pool.write(body)
         } catch let error as LedgerError {
             throw error
         } catch {
@@ -111,13 +120,19 @@ package struct Ledger: Sendable {
     /// One consistent look.
     func read<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
         do {
-            return try await pool.read(body)
+            return asksOnOwnThread ? try readHere(body) : try await pool.read(body)
         } catch let error as LedgerError {
             throw error
         } catch {
             throw LedgerError(error, path: path)
         }
     }
+
+    // Functions of their own, because an async one means GRDB's async ones by the same names.
+
+    private func writeHere<Result>(_ body: (Database) throws -> Result) throws -> Result { try pool.write(body) }
+
+    private func readHere<Result>(_ body: (Database) throws -> Result) throws -> Result { try pool.read(body) }
 }
 
 extension Database {
