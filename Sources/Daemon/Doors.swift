@@ -2,8 +2,8 @@ import Domain
 import Providers
 import Synchronization
 
-/// Where an account's deliveries come in, or those of an app with a hook of its own.
-struct Door: Sendable {
+/// Where an account's deliveries come in, or those of an app with a hook of its own. (A class: every request holds the one it came to.)
+final class Door: Sendable {
     let account: Account
     /// The app whose own hook it is.
     let app: String?

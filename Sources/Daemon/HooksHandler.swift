@@ -35,14 +35,22 @@ final class HooksHandler: ChannelDuplexHandler {
         case login([String: String])
     }
 
-    private struct Arrival {
+    /// A class, so that its body grows in place, whatever state it is in.
+    private final class Arrival {
         let request: HookRequest
         let asks: Question
-
-        var door: Door? { if case .push(let door) = asks { door } else { nil } }
         let receivedAt: Timestamp
         let isKeptAlive: Bool
         var body = ByteBuffer()
+
+        init(_ request: HookRequest, asks: Question, receivedAt: Timestamp, isKeptAlive: Bool) {
+            self.request = request
+            self.asks = asks
+            self.receivedAt = receivedAt
+            self.isKeptAlive = isKeptAlive
+        }
+
+        var door: Door? { if case .push(let door) = asks { door } else { nil } }
     }
 
     /// What the decoder tells.
@@ -129,7 +137,7 @@ final class HooksHandler: ChannelDuplexHandler {
             remoteAddress: remoteAddress(head, context.channel))
         do throws(Refusal) {
             let asks = try question(of: request, head)
-            state = .receiving(Arrival(request: request, asks: asks, receivedAt: receivedAt, isKeptAlive: head.isKeepAlive))
+            state = .receiving(Arrival(request, asks: asks, receivedAt: receivedAt, isKeptAlive: head.isKeepAlive))
         } catch {
             state = .answered
             let refused = hooks.intake.refuse(error, request, account: hooks.intake.account(of: request), at: receivedAt)
@@ -148,7 +156,7 @@ final class HooksHandler: ChannelDuplexHandler {
     }
 
     private func take(_ part: ByteBuffer, _ context: ChannelHandlerContext) {
-        guard case .receiving(var arrival) = state, let door = arrival.door else { return }
+        guard case .receiving(let arrival) = state, let door = arrival.door else { return }
         let limit = hooks.intake.bodyLimit
         guard arrival.body.readableBytes + part.readableBytes <= limit else {
             state = .answered
@@ -160,10 +168,8 @@ final class HooksHandler: ChannelDuplexHandler {
             return answer(hooks.intake.tooMuch(arrival.request, account: door.account.name), isKeptAlive: false, context)
         }
         taken += part.readableBytes
-        // Most bodies come in one part, which needs no copy; where more come, the buffer changes in place while nothing else holds it.
-        state = .idle
+        // Most bodies come in one part, which needs no copy.
         if arrival.body.readableBytes == 0 { arrival.body = part } else { arrival.body.writeImmutableBuffer(part) }
-        state = .receiving(arrival)
     }
 
     private func end(_ context: ChannelHandlerContext) {

@@ -20,7 +20,7 @@ struct HookRequest: Sendable {
 
 /// Takes webhooks in: refuses what is none of ours, verifies, matches, and has the ledger store the delivery with its verdicts and
 /// jobs before it answers. No network and no git is touched on the way.
-struct Intake: Sendable {
+final class Intake: Sendable {
     private let live: LiveConfiguration
     private let refusals: RefusalDesk
     private let ledger: Ledger
@@ -88,7 +88,9 @@ struct Intake: Sendable {
         if let refusal = Refusal(outcome) { throw refusal }
         if case .valid(let secret) = outcome { door.verified.note(secret, at: receivedAt) }
         do {
-            return delivery(of: try door.provider.read(request.headers, body: body), request, body, door, receivedAt)
+            let received = ReceivedRequest(headers: request.headers, remoteAddress: request.remoteAddress, receivedAt: receivedAt)
+            return try door.provider.delivery(
+                of: received, body: body, account: door.account.name, hookApp: door.app, matcher: door.matcher)
         } catch {
             throw Refusal.malformed(error)
         }
@@ -96,9 +98,9 @@ struct Intake: Sendable {
 
     /// Stores a delivery; `answer` gets what the forge is to be told, on the event loop, once it is on the disk or cannot be.
     func store(_ delivery: Delivery, on eventLoop: any EventLoop, answer: @escaping @Sendable (WebhookAnswer) -> Void) {
-        ledger.accept(delivery) { result in
+        ledger.accept(delivery) { [self] result in
             // The ledger's writer has better things to do.
-            eventLoop.execute {
+            eventLoop.execute { [self] in
                 switch result {
                 case .success(let accepted):
                     answer(.accepted(accepted))
@@ -142,28 +144,6 @@ struct Intake: Sendable {
     /// A request broke off.
     func senderGone(_ request: HookRequest, account: String?) {
         reporter.senderGone(account: account, remote: request.remoteAddress)
-    }
-
-    private func delivery(
-        of event: ForgeEvent, _ request: HookRequest, _ body: ByteBuffer, _ door: Door, _ receivedAt: Timestamp
-    ) -> Delivery {
-        var push: Push?
-        var naming: RepositoryNaming?
-        switch event {
-        case .push(let moved):
-            push = moved
-            naming = door.matcher.news(of: moved)
-        case .renamed(let id, let from, let to):
-            naming = door.matcher.news(of: id, from: from, to: to)
-        case .other: break
-        }
-        return Delivery(
-            account: door.account.name, event: SafeText.shown(door.provider.event(request.headers) ?? "", limit: 100),
-            requestID: door.provider.requestID(request.headers).map { SafeText.shown($0, limit: 100) },
-            remoteAddress: request.remoteAddress, receivedAt: receivedAt, bodyHash: Signature.hash(of: body),
-            bodySize: body.readableBytes, repository: push.map { SafeText.shown($0.repository, limit: 300) },
-            changes: push.map(door.matcher.changes) ?? [], hookApp: door.app, headers: request.headers.shown,
-            naming: naming, leavesRefsOut: push?.leavesRefsOut ?? false)
     }
 
     /// RFC 9110, 8.3: the media type is compared without case and without its parameters.

@@ -14,31 +14,25 @@ struct WebhookAnswer: Sendable, Equatable {
 
     /// 202 when there is work, otherwise 200.
     static func accepted(_ delivery: AcceptedDelivery) -> WebhookAnswer {
-        let results = delivery.verdicts.map(json).joined(separator: ",")
-        return WebhookAnswer(
-            status: delivery.queuedAnything ? .accepted : .ok,
-            json:
-                "{\"delivery\":\"\(delivery.id)\",\"duplicate_of\":\(json(delivery.duplicateOf.map(String.init))),\"results\":[\(results)]}"
-        )
+        // Written out, because JSONEncoder takes longer for these few words than reading the whole delivery did.
+        var body: [UInt8] = []
+        body.reserveCapacity(320)
+        body.append(text: "{\"delivery\":\"")
+        body.append(text: String(delivery.id))
+        body.append(text: "\",\"duplicate_of\":")
+        body.append(json: delivery.duplicateOf.map(String.init))
+        body.append(text: ",\"results\":[")
+        for (number, verdict) in delivery.verdicts.enumerated() {
+            if number > 0 { body.append(UInt8(ascii: ",")) }
+            body.append(verdict)
+        }
+        body.append(text: "]}")
+        return WebhookAnswer(status: delivery.queuedAnything ? .accepted : .ok, contentType: "application/json", body: body)
     }
 
     /// A connection test: nothing was done, so there is no delivery to name but the shape stays.
-    static let pong = WebhookAnswer(status: .ok, json: "{\"delivery\":\"ping\",\"duplicate_of\":null,\"results\":[]}")
-
-    // Written out, because JSONEncoder takes longer for these few words than reading the whole delivery did.
-
-    private static func json(_ verdict: Verdict) -> String {
-        "{\"app\":\(json(verdict.app)),\"commit\":\(json(verdict.commit?.hex)),\"job\":\(verdict.job.map(String.init) ?? "null"),"
-            + "\"reason\":\(json(verdict.reason)),\"ref\":\(json(verdict.ref)),\"verdict\":\(json(verdict.kind.rawValue))}"
-    }
-
-    /// A string or null. Shown text has no control characters, so that only two characters are left to escape (RFC 8259, 7).
-    private static func json(_ text: String?) -> String {
-        guard let text else { return "null" }
-        let shown = SafeText.shown(text)
-        guard shown.utf8.contains(where: { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) else { return "\"\(shown)\"" }
-        return "\"" + shown.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
-    }
+    static let pong = WebhookAnswer(
+        status: .ok, contentType: "application/json", body: Array("{\"delivery\":\"ping\",\"duplicate_of\":null,\"results\":[]}".utf8))
 
     static func refused(_ refusal: Refusal) -> WebhookAnswer {
         WebhookAnswer(refusal.status, ErrorReply(SafeText.shown(refusal.sentence)))
@@ -79,10 +73,6 @@ struct WebhookAnswer: Sendable, Equatable {
         if hasBody { bytes.writeBytes(body) }
     }
 
-    private init(status: HTTPResponse.Status, json: String) {
-        self.init(status: status, contentType: "application/json", body: Array(json.utf8))
-    }
-
     private init(status: HTTPResponse.Status, contentType: String, body: [UInt8]) {
         self.status = status
         self.contentType = contentType
@@ -96,6 +86,39 @@ struct WebhookAnswer: Sendable, Equatable {
             // Strings, numbers and nulls: there is nothing JSONEncoder could refuse.
             preconditionFailure("an answer could not be written as JSON: \(error)")
         }
+    }
+}
+
+extension [UInt8] {
+    fileprivate mutating func append(_ verdict: Verdict) {
+        append(text: "{\"app\":")
+        append(json: verdict.app)
+        append(text: ",\"commit\":")
+        append(json: verdict.commit?.hex)
+        append(text: ",\"job\":")
+        append(text: verdict.job.map(String.init) ?? "null")
+        append(text: ",\"reason\":")
+        append(json: verdict.reason)
+        append(text: ",\"ref\":")
+        append(json: verdict.ref)
+        append(text: ",\"verdict\":")
+        append(json: verdict.kind.rawValue)
+        append(UInt8(ascii: "}"))
+    }
+
+    /// A string or null. Shown text has no control characters, so that only two characters are left to escape (RFC 8259, 7).
+    fileprivate mutating func append(json text: String?) {
+        guard let text else { return append(text: "null") }
+        append(UInt8(ascii: "\""))
+        for byte in SafeText.shown(text).utf8 {
+            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { append(UInt8(ascii: "\\")) }
+            append(byte)
+        }
+        append(UInt8(ascii: "\""))
+    }
+
+    fileprivate mutating func append(text: String) {
+        append(contentsOf: text.utf8)
     }
 }
 

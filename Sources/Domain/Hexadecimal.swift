@@ -18,20 +18,22 @@ package enum Hexadecimal {
     }
 
     /// Reads digits of either case; nil for an odd number of them or anything else.
-    package static func bytes(of text: some StringProtocol) -> [UInt8]? {
+    package static func bytes(of text: some StringProtocol) -> [UInt8]? { bytes(ofDigits: text.utf8) }
+
+    /// The same of their bytes in ASCII.
+    package static func bytes(ofDigits digits: some Collection<UInt8>) -> [UInt8]? {
+        digits.withContiguousStorageIfAvailable(bytes) ?? Array(digits).withUnsafeBufferPointer(bytes)
+    }
+
+    private static func bytes(of digits: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+        guard digits.count.isMultiple(of: 2) else { return nil }
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.utf8.count / 2)
-        var high: UInt8?
-        for digit in text.utf8 {
-            guard let value = value(of: digit) else { return nil }
-            if let first = high {
-                bytes.append(first << 4 | value)
-                high = nil
-            } else {
-                high = value
-            }
+        bytes.reserveCapacity(digits.count / 2)
+        for place in stride(from: 0, to: digits.count, by: 2) {
+            guard let high = value(of: digits[place]), let low = value(of: digits[place + 1]) else { return nil }
+            bytes.append(high << 4 | low)
         }
-        return high == nil ? bytes : nil
+        return bytes
     }
 
     private static func value(of digit: UInt8) -> UInt8? {

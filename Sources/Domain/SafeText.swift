@@ -8,7 +8,7 @@ package enum SafeText {
     /// cut ends in `…`.
     package static func shown(_ text: String, limit: Int = SafeText.limit) -> String {
         // Nearly all there ever is.
-        if text.utf8.count <= limit, text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) { return text }
+        if text.utf8.count <= limit, isPlain(text) { return text }
         var result = ""
         // How many bytes stay if all of it turns out to be too long.
         var cut = 0
@@ -19,6 +19,12 @@ package enum SafeText {
             if bytes <= limit - "…".utf8.count { cut = bytes }
         }
         return result
+    }
+
+    /// Whether all of it is ASCII that can be printed.
+    private static func isPlain(_ text: String) -> Bool {
+        let isPlain = text.utf8.withContiguousStorageIfAvailable { bytes in bytes.allSatisfy { $0 &- 0x20 < 0x5F } }
+        return isPlain ?? text.utf8.allSatisfy { $0 &- 0x20 < 0x5F }
     }
 
     /// Whether ``shown(_:limit:)`` leaves the scalar as it is.

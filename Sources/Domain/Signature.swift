@@ -38,7 +38,7 @@ package enum Signature {
 
     private static func code(in header: String) -> [UInt8]? {
         guard header.hasPrefix("sha256="), header.utf8.count == 7 + 64 else { return nil }
-        return Hexadecimal.bytes(of: header.dropFirst(7))
+        return Hexadecimal.bytes(ofDigits: header.utf8.dropFirst(7))
     }
 
     /// SHA-256 of a body, by which two deliveries with one request id are known to be the same.

@@ -149,13 +149,23 @@ struct JSONReader {
     mutating func skip() throws(JSONTrouble) {
         switch peek {
         case UInt8(ascii: "\""): _ = try quoted()
-        case UInt8(ascii: "{"): try object { (_, _) throws(JSONTrouble) in }
-        case UInt8(ascii: "["): try array { (reader) throws(JSONTrouble) in try reader.skip() }
+        case UInt8(ascii: "{"): try skipAll(until: UInt8(ascii: "}"), named: true)
+        case UInt8(ascii: "["): try skipAll(until: UInt8(ascii: "]"), named: false)
         case UInt8(ascii: "t"): try literal("true")
         case UInt8(ascii: "f"): try literal("false")
         case UInt8(ascii: "n"): try literal("null")
         default: try number()
         }
+    }
+
+    /// The inside of an object or array that nobody asks for, which is what most of a body is.
+    private mutating func skipAll(until end: UInt8, named: Bool) throws(JSONTrouble) {
+        try enter()
+        guard peek != end else { return leave() }
+        repeat {
+            if named { _ = try name() }
+            try skip()
+        } while try goesOn(until: end)
     }
 
     // MARK: The grammar
@@ -287,7 +297,13 @@ struct JSONReader {
         position += count
     }
 
+    // Between any two things, and nearly always there is none.
+    @inline(__always)
     private mutating func skipSpace() {
+        if position < bytes.count, bytes[position] <= 0x20 { skipSpaces() }
+    }
+
+    private mutating func skipSpaces() {
         while let byte = peek, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
     }
 

@@ -9,7 +9,7 @@ enum OneLine {
     /// `text` with control characters and bidirectional marks as `\x1b` and `\u202e`, at most `limit` bytes long; what was cut
     /// ends in `…`.
     static func shown(_ text: String, limit: Int = OneLine.limit) -> String {
-        if text.utf8.count <= limit, text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) { return text }
+        if text.utf8.count <= limit, isPlain(text) { return text }
         var result = ""
         var lengthThatLeavesRoom = 0
         for scalar in text.unicodeScalars {
@@ -21,6 +21,12 @@ enum OneLine {
             }
         }
         return result
+    }
+
+    /// Whether all of it is ASCII that can be printed, as nearly all there ever is.
+    private static func isPlain(_ text: String) -> Bool {
+        let isPlain = text.utf8.withContiguousStorageIfAvailable { bytes in bytes.allSatisfy { $0 &- 0x20 < 0x5F } }
+        return isPlain ?? text.utf8.allSatisfy { $0 &- 0x20 < 0x5F }
     }
 
     private static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
