@@ -12,7 +12,8 @@ BUILD_NEEDS := git pkg-config libsystemd-dev libsqlite3-dev
 DEMO_NEEDS := curl openssl
 DEB_NEEDS := git debhelper dpkg-dev lintian
 FUZZ_NEEDS := $(BUILD_NEEDS) xz-utils
-BENCH_NEEDS := $(BUILD_NEEDS) python3 webhook wrk
+BENCH_NEEDS := $(BUILD_NEEDS) python3 webhook wrk binutils valgrind
+COUNT_NEEDS := $(BUILD_NEEDS) python3 binutils valgrind
 TEST_NEEDS := $(DEMO_NEEDS) lighttpd lighttpd-mod-openssl openssh-client openssh-server systemd util-linux procps busybox git-lfs mandoc zsh fish strace python3 tmux
 SYSTEMD_NEEDS := git systemd systemd-container dbus polkitd util-linux openssl python3
 
@@ -51,10 +52,15 @@ fuzz: needs-fuzz ## feed the readers of deliveries, configuration and runner req
 	$(SWIFT) build --package-path fuzz --sanitize fuzzer --scratch-path .build/fuzz
 	KEEP=$(KEEP) sh fuzz/run.sh .build/fuzz/debug .build/fuzz/inputs $(or $(FUZZ_SECONDS),300)
 
-bench: needs-bench ## measure the release build beside adnanh/webhook; ONLY='accept claim history release output' for some of it
-	$(SWIFT) build $(BUILD_FLAGS) --configuration release --static-swift-stdlib --product bittern
+bench: needs-bench deb ## measure the release build and write benchmarks/README.md; ONLY='accept claim' prints some of it
 	$(SWIFT) build $(BUILD_FLAGS) --configuration release --static-swift-stdlib --product ledger-bench
-	python3 benchmarks/bench.py .build/release/bittern .build/release/ledger-bench $(ONLY)
+	$(SWIFT) build $(BUILD_FLAGS) --configuration release --static-swift-stdlib --product accept-count
+	python3 benchmarks/bench.py .build/release/bittern .build/release/ledger-bench .build/release/accept-count .build $(ONLY)
+
+.PHONY: accept-count needs-count
+accept-count: needs-count ## fail if accepting takes a tenth more instructions than on record; RECORD=1 puts them on record
+	$(SWIFT) build $(BUILD_FLAGS) --configuration release --static-swift-stdlib --product accept-count
+	python3 benchmarks/instructions.py .build/release/accept-count $(if $(RECORD),--record)
 
 build: needs-build ## build the daemon for debugging
 	$(SWIFT) build $(BUILD_FLAGS) --product bittern
@@ -115,3 +121,6 @@ needs-fuzz:
 
 needs-bench:
 	@sh packaging/install-needs.sh $(BENCH_NEEDS)
+
+needs-count:
+	@sh packaging/install-needs.sh $(COUNT_NEEDS)

@@ -146,6 +146,10 @@ let package = Package(
         // Times the ledger for `make bench`.
         .executableTarget(
             name: "ledger-bench", dependencies: ["Domain", "Storage"], path: "benchmarks/ledger-bench", swiftSettings: swiftSettings),
+        // Takes deliveries in without a listener, to have its instructions counted by `make accept-count`.
+        .executableTarget(
+            name: "accept-count", dependencies: ["Domain", "Providers", "Storage"], path: "benchmarks/accept-count",
+            swiftSettings: swiftSettings),
         // Makes bittern(1) of what `bittern` says in its help, for `make man`.
         .executableTarget(name: "manual", path: "packaging/manual", swiftSettings: swiftSettings),
 

@@ -9,6 +9,8 @@ import threading
 import time
 
 import releases
+from page import Section, table
+from serving import Site, memory
 
 SIZE = 1_000_000_000
 MEGABYTE = 1_000_000
@@ -27,8 +29,7 @@ class Memory:
         self.thread = threading.Thread(target=self.watch)
 
     def now(self):
-        with open(f"/proc/{self.process}/status") as file:
-            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("RssAnon"))
+        return memory(self.process, "RssAnon")
 
     def watch(self):
         while self.watches:
@@ -110,31 +111,36 @@ def by_cat(directory, script):
     return taken
 
 
-def measure(directory, make_site):
-    """Rows for the page: what, megabytes a second, those of `cat`, the ratio, growth of anonymous memory in megabytes."""
+def measure(directory):
+    """The section, and the largest amount of anonymous memory that was seen."""
     place = directory + "/outputs"
     os.makedirs(place)
     origin = releases.Origin(place + "/origin.git", 10, 1)
     lines, noise = samples(place)
-    rows = []
+    rows, most = [], 0
     for number, (name, script, secrets) in enumerate((
         ("lines", repeated(lines), {}),
         ("lines, three secrets", repeated(lines), SECRETS),
         ("random bytes, three secrets", repeated(noise), SECRETS),
         ("one line", f"head -c {SIZE} /dev/zero", SECRETS),
     )):
-        site = make_site(f"{place}/site-{number}", origin.path)
+        site = Site(f"{place}/site-{number}", origin.path)
         # The first job is small: what any job needs is not the output's doing.
         app(site, f"test ! -e $BITTERN_ROOT/current || {{ {script}; }}", secrets)
         with site.serving():
             push(site, origin)
             releases.settle()
-            with Memory(site.process.pid) as memory:
-                before = memory.now()
+            with Memory(site.process.pid) as watched:
+                before = watched.now()
                 taken, size = push(site, origin)
         if size < 0.9 * SIZE:
             raise SystemExit(f"{name}: only {size} bytes are in the log")
         theirs = by_cat(place, script)
+        most = max(most, watched.most)
         rows.append([name, f"{SIZE / taken / MEGABYTE:,.0f}", f"{SIZE / theirs / MEGABYTE:,.0f}", f"{theirs / taken:.2f}",
-                     f"{(memory.most - before) / MEGABYTE:.1f}"])
-    return rows
+                     f"{(watched.most - before) / MEGABYTE:.1f}"])
+    return Section("A step's output", [
+        """One step that writes 1 GB, with `log_limit: 2G`: how quickly it is in the log file, masked, and by how much the daemon's anonymous
+memory was larger at most than before it; beside it the same command with its output taken from a pipe and put into a file by `cat`. (There is
+no journal in this run.)""",
+        table(["1 GB of output", "MB/s into the log", "MB/s through `cat`", "ratio", "anonymous memory grew by MB"], rows)]), most
