@@ -11,7 +11,7 @@ package struct Ledger: Sendable {
     let pool: DatabasePool
     let path: String
     let accepting: AcceptGroup
-    private var asksOnOwnThread = false
+    private var writesOnOwnThread = false
 
     /// Opens the ledger, makes it where there is none and brings its schema up to date.
     ///
@@ -26,7 +26,7 @@ package struct Ledger: Sendable {
             try Schema.migrator.migrate(pool)
             // GRDB sets NORMAL as it turns a pool's writer to WAL, so a configuration's word comes too early.
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
-            try pool.writeWithoutTransaction { try $0.execute(sql: Self.writerSettings) }
+            try pool.writeWithoutTransaction(Self.setUpWriter)
             accepting = AcceptGroup(pool: pool, path: path)
         } catch let error as LedgerError {
             throw error
@@ -40,11 +40,14 @@ package struct Ledger: Sendable {
     private static let countsNoMemory = bittern_sqlite_count_no_memory() == 0
 
     /// Of a new ledger; one that is there keeps its own. A push changes a few bytes each of two dozen pages, and all of each goes to the log.
-    private static let pageSize = "PRAGMA page_size = 2048"
+    private static let newPageSize = "PRAGMA page_size = 2048"
 
-    /// A storm of pushes changes the same pages over and over: the log may grow to 16 MB (of pages of 2 KB) before they are written to their
-    /// place, and 6 MB of them stay in memory while they are in use.
-    private static let writerSettings = "PRAGMA wal_autocheckpoint = 8000; PRAGMA cache_size = -6000"
+    /// A storm of pushes changes the same pages over and over: the log may grow to 16 MB before they are written to their place, and 6 MB
+    /// of them stay in memory while they are in use.
+    private static func setUpWriter(_ database: Database) throws {
+        let pageSize = try Int.fetchOne(database, sql: "PRAGMA page_size") ?? 4096
+        try database.execute(sql: "PRAGMA wal_autocheckpoint = \((16 << 20) / pageSize); PRAGMA cache_size = -6000")
+    }
 
     /// Checkpoints and closes; nothing may be asked of the ledger afterwards.
     package func close() throws {
@@ -60,7 +63,10 @@ package struct Ledger: Sendable {
         // Another process has the file only for a moment: a backup, or sqlite3 in an administrator's hands.
         configuration.busyMode = .timeout(5)
         configuration.maximumReaderCount = 2
-        configuration.prepareDatabase { try $0.execute(sql: pageSize) }
+        // A reader makes backups, which are to be as the ledger is.
+        configuration.prepareDatabase { database in
+            if !database.configuration.readonly { try database.execute(sql: newPageSize) }
+        }
         return configuration
     }
 
@@ -87,11 +93,12 @@ package struct Ledger: Sendable {
         try file.close()
     }
 
-    /// The same ledger for an actor with a thread of its own (`SerialQueueExecutor`), which waits on that thread. To change to the writer's
-    /// thread and back takes as long as the transaction; and what has begun is not broken off when the actor's task is cancelled.
+    /// The same ledger for an actor with a thread of its own (`SerialQueueExecutor`), which waits for the writer on that thread. To change
+    /// to the writer's thread and back takes as long as the transaction; and what has begun is not broken off when the actor's task is
+    /// cancelled. (Not so for what it reads: a backup may have all readers for minutes.)
     package var onOwnThread: Ledger {
         var ledger = self
-        ledger.asksOnOwnThread = true
+        ledger.writesOnOwnThread = true
         return ledger
     }
 
@@ -109,7 +116,7 @@ package struct Ledger: Sendable {
             return result
         }
         do {
-            return asksOnOwnThread ? try writeHere(body) : try await pool.write(body)
+            return writesOnOwnThread ? try writeHere(body) : try await pool.write(body)
         } catch let error as LedgerError {
             throw error
         } catch {
@@ -120,7 +127,7 @@ package struct Ledger: Sendable {
     /// One consistent look.
     func read<Result: Sendable>(_ body: @escaping @Sendable (Database) throws -> Result) async throws -> Result {
         do {
-            return asksOnOwnThread ? try readHere(body) : try await pool.read(body)
+            return try await pool.read(body)
         } catch let error as LedgerError {
             throw error
         } catch {
@@ -128,11 +135,8 @@ package struct Ledger: Sendable {
         }
     }
 
-    // Functions of their own, because an async one means GRDB's async ones by the same names.
-
+    /// A function of its own, because an async one means GRDB's async one by the same name.
     private func writeHere<Result>(_ body: (Database) throws -> Result) throws -> Result { try pool.write(body) }
-
-    private func readHere<Result>(_ body: (Database) throws -> Result) throws -> Result { try pool.read(body) }
 }
 
 extension Database {
