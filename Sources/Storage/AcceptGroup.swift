@@ -86,6 +86,8 @@ final class AcceptGroup: Sendable {
             }
             return accepted.map { .success($0) }
         } catch {
+            // Somebody else has the file, for longer than a forge has patience: nobody waits for that once more, one after the other.
+            if (error as? DatabaseError)?.resultCode == .SQLITE_BUSY { return group.map { _ in .failure(ledgerError(error)) } }
             // Whichever of them failed, it takes nobody with it. (A savepoint for each would cost all of them, always.)
             guard group.count == 1 else { return group.indices.flatMap { store(group[$0...$0], in: database) } }
             return [.failure(ledgerError(error))]

@@ -2,6 +2,7 @@ import Dispatch
 import Domain
 import GRDB
 import RealParts
+import Synchronization
 import Testing
 
 @testable import Storage
@@ -97,6 +98,28 @@ import Testing
             let (results, commits) = try await house.counting { try await house.acceptTogether(crowd) }
             for result in results { _ = try result.get() }
             #expect(commits == 2)
+        }
+    }
+
+    @Test("a ledger that somebody else writes to is waited for once, and not for each delivery anew")
+    func busy() async throws {
+        try await withLedger { house in
+            var configuration = Configuration()
+            configuration.allowsUnsafeTransactions = true
+            let other = try DatabaseQueue(path: house.path, configuration: configuration)
+            try await other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE") }
+            let begun = Mutex(0)
+            try await house.ledger.pool.writeWithoutTransaction { database in
+                database.trace { event in
+                    if event.description.hasPrefix("BEGIN") { begun.withLock { $0 += 1 } }
+                }
+            }
+            let results = try await house.acceptTogether((1...3).map { delivery("r\($0)", try moved("main", 1, $0 + 1)) })
+            for result in results { #expect(throws: LedgerError.self) { try result.get() } }
+            #expect(begun.withLock { $0 } == 1)
+            try await other.writeWithoutTransaction { try $0.execute(sql: "ROLLBACK") }
+            try other.close()
+            try await house.accept(delivery("r1", moved("main", 1, 2)))
         }
     }
 
