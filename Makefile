@@ -52,7 +52,7 @@ fuzz: needs-fuzz ## feed the readers of deliveries, configuration and runner req
 	$(SWIFT) build --package-path fuzz --sanitize fuzzer --scratch-path .build/fuzz
 	KEEP=$(KEEP) sh fuzz/run.sh .build/fuzz/debug .build/fuzz/inputs $(or $(FUZZ_SECONDS),300)
 
-bench: needs-bench deb ## measure the release build and write benchmarks/README.md; ONLY='accept claim' prints some of it
+bench: needs-bench deb-programs $(if $(ONLY),$(if $(findstring footprint,$(ONLY)),deb),deb) ## measure the release build and write benchmarks/README.md; ONLY='accept claim' prints some of it
 	$(SWIFT) build $(BUILD_FLAGS) --configuration release --static-swift-stdlib --product ledger-bench
 	$(SWIFT) build $(BUILD_FLAGS) --configuration release --static-swift-stdlib --product accept-count
 	python3 benchmarks/bench.py .build/release/bittern .build/release/ledger-bench .build/release/accept-count .build $(ONLY)

@@ -48,7 +48,7 @@ class Switches:
 
 def measure(directory, files, most_during_output, package):
     """
-    - most_during_output: the anonymous memory while a step wrote 1 GB, in bytes; nil where that was not measured.
+    - most_during_output: the anonymous memory while a step wrote 1 GB, in bytes; None where that was not measured.
     - package: the Debian package.
     """
     with accepting.webhook(directory) as (port, process):
@@ -74,7 +74,7 @@ def measure(directory, files, most_during_output, package):
     def shown(size):
         return "" if size is None else f"{size / MEGABYTE:.1f}"
 
-    against = f"webhook's idle resident set, {theirs['resident'] / MEGABYTE:.1f} MB"
+    against = f"webhook's resident set when idle, {theirs['resident'] / MEGABYTE:.1f} MB (anonymous: {theirs['anonymous'] / MEGABYTE:.1f})"
     lines = [Line(f"anonymous memory {when}", against, size / MEGABYTE, "{:.1f} MB", limit)
              for when, size, limit in (("idle", idle, 8), (f"after {DELIVERIES:,} deliveries", after, 16),
                                        ("during 1 GB of a step's output", most_during_output, 16)) if size is not None]
